@@ -1,0 +1,400 @@
+"""Exercises with instant feedback: right, or the misconception by name, never the solution.
+
+A judge takes an answer and returns None if it is right, else a sentence of advice. Wrong
+versions that readers are known to reach are kept beside the right one; an answer that agrees
+with one of them on every instance gets that version's sentence.
+"""
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from IPython.display import display
+from torch import Tensor, nn
+
+from helpers.autoregressive import (
+    dependencies_by_gradient,
+    kernel_mask,
+    masked_stack,
+    power_of_a,
+    predecessors,
+    raster_order,
+    receptive_field,
+)
+from helpers.checks import distance
+
+__all__ = ["EXERCISES", "Exercise", "check_answer", "feedback"]
+
+Judge = Callable[[Any], str | None]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """What is asked for, which claim it trains, at which level, and how an answer is judged."""
+
+    claim: str
+    level: str  # "read", "do" or "prove"
+    needed: str  # the form of the answer, in words
+    accepts: Callable[[Any], bool]  # whether an answer has that form
+    judge: Judge
+
+
+def check_answer(number: str, answer: Any) -> None:
+    """Show feedback on an answer to an exercise, and leave the ledger's record.
+
+    Args:
+        number: The exercise's number, such as "1.2".
+        answer: The reader's answer; None or ... stands for "not answered yet".
+
+    Raises:
+        ValueError: If there is no such exercise.
+    """
+    right, message = feedback(number, answer)
+    text = f"Exercise {number}: {message}"
+    record = {
+        "claim": EXERCISES[number].claim,
+        "kind": "exercise",
+        "title": f"Exercise {number} ({EXERCISES[number].level})",
+        "distance": None,
+        "tolerance": None,
+        "count": 1,
+        "seconds": 0.0,
+        "anchor": f"exercise-{number.replace('.', '-')}",
+    }
+    bundle = {"text/html": f"<p>{html.escape(text)}</p>", "text/plain": text}
+    display(bundle, raw=True, metadata={"book": record})
+
+
+def feedback(number: str, answer: Any) -> tuple[bool, str]:
+    """Whether an answer is right, and what to tell the reader; arguments as `check_answer`."""
+    if number not in EXERCISES:
+        raise ValueError(f"there is no exercise {number!r}; there are {', '.join(EXERCISES)}")
+    exercise = EXERCISES[number]
+    if answer is None or answer is ...:
+        return False, f"○ Give {exercise.needed}."
+    if not exercise.accepts(answer):
+        return False, f"✗ Not yet. Needed {exercise.needed}; got {answer!r:.60}."
+    advice = exercise.judge(answer)
+    return (True, "✓ Right.") if advice is None else (False, f"✗ Not yet. {advice}")
+
+
+def compare(
+    truth: Callable[..., Any],
+    misconceptions: Mapping[str, Callable[..., Any]],
+    instances: Sequence[tuple] = ((),),
+) -> Judge:
+    """A judge that compares an answer with the truth on every instance.
+
+    Args:
+        truth: Computes the right answer; without arguments if the answer is a plain value, else
+            a function that the reader's function must agree with.
+        misconceptions: For each sentence of advice, the wrong version that deserves it.
+        instances: Argument tuples on which functions are compared.
+    """
+
+    def judge(answer: Any) -> str | None:
+        answers = [_call(answer, instance) for instance in instances]
+        if _agree(answers, [truth(*i) for i in instances]):
+            return None
+        for sentence, wrong in misconceptions.items():
+            if _agree(answers, [wrong(*i) for i in instances]):
+                return sentence
+        for given, instance in zip(answers, instances, strict=True):
+            if distance_or_inf(given, truth(*instance)) > 0:
+                return _describe_miss(given, truth(*instance), instance)
+        raise AssertionError("an answer that differs nowhere was not accepted")
+
+    return judge
+
+
+def distance_or_inf(left: Any, right: Any) -> float:
+    """`checks.distance`, and infinity where the two cannot be compared at all."""
+    try:
+        return distance(left, right)
+    except (TypeError, ValueError, RuntimeError):
+        return float("inf")
+
+
+def _agree(left: Sequence, right: Sequence) -> bool:
+    return all(distance_or_inf(a, b) == 0 for a, b in zip(left, right, strict=True))
+
+
+def _call(answer: Any, instance: tuple) -> Any:
+    """The reader's value for one instance; an error of theirs becomes the value."""
+    if not callable(answer):
+        return answer
+    try:
+        return answer(*instance)
+    except Exception as error:  # whatever the reader's code raises is part of the feedback
+        return error
+
+
+def _describe_miss(given: Any, truth: Any, instance: tuple) -> str:
+    """Where an answer goes wrong and by how much, without the right value."""
+    where = f" for {', '.join(map(_short, instance))}" if instance else ""
+    if isinstance(given, Exception):
+        return f"Your function raised {type(given).__name__}{where}: {given}"
+    if isinstance(truth, frozenset) and isinstance(given, (set, frozenset)):
+        many, few = len(given - truth), len(truth - given)
+        return f"Too many pixels: {many}; missing pixels: {few}{where}."
+    return f"{_short(given)} is not right{where}."
+
+
+def _short(value: Any) -> str:
+    return type(value).__name__ if isinstance(value, (nn.Module, Tensor)) else f"{value!r:.60}"
+
+
+def _is_pixel_set(answer: Any) -> bool:
+    pairs = isinstance(answer, (set, frozenset)) and all(
+        isinstance(p, tuple) and len(p) == 2 and all(isinstance(i, int) for i in p) for p in answer
+    )
+    return bool(pairs)
+
+
+def _is_number_set(answer: Any) -> bool:
+    return isinstance(answer, (set, frozenset)) and all(isinstance(n, int) for n in answer)
+
+
+def _is_two_integers(answer: Any) -> bool:
+    return isinstance(answer, tuple) and len(answer) == 2 and all(type(n) is int for n in answer)
+
+
+# --- Chapter 1 ------------------------------------------------------------------------------
+
+
+def _own_row(pixels: frozenset, row: int = 3) -> frozenset:
+    return frozenset(p for p in pixels if p[0] == row)
+
+
+def _union_of_layers(kinds, pixel, shape, order, size):
+    """The wrong field that adds up single layers in place of composing them."""
+    return frozenset().union(*(_field([kind], pixel, shape, order, size) for kind in kinds))
+
+
+def _field(kinds, pixel, shape, order, size):
+    return receptive_field(kinds, pixel, shape, order=order, size=size)
+
+
+def _mirrored_order(kinds, pixel, shape, order, size):
+    other = {"bottom-up": "top-down", "top-down": "bottom-up"}[order]
+    return _field(kinds, pixel, shape, other, size)
+
+
+def _flipped_kernel(kinds, pixel, shape, order, size):
+    masks = [kernel_mask(kind, size, order).flip(0, 1) for kind in kinds]
+    return receptive_field(masks, pixel, shape)
+
+
+def _unclipped(kinds, pixel, shape, order, size):
+    """A field that keeps the pixels of the padding; found by moving into a larger map."""
+    margin = len(kinds) * size
+    larger = (shape[0] + 2 * margin, shape[1] + 2 * margin)
+    moved = (pixel[0] + margin, pixel[1] + margin)
+    field = _field(kinds, moved, larger, order, size)
+    return frozenset((row - margin, column - margin) for row, column in field)
+
+
+def _always_three(kinds, pixel, shape, order, size):
+    return _field(kinds, pixel, shape, order, 3)
+
+
+def _centre_open(kinds, pixel, shape, order, size):
+    return _field("B" * len(kinds), pixel, shape, order, size)
+
+
+FIELD_INSTANCES = (
+    ("AB", (3, 3), (5, 5), "bottom-up", 3),
+    ("AA", (3, 4), (5, 5), "bottom-up", 3),
+    ("BA", (2, 5), (5, 5), "top-down", 3),
+    ("ABB", (2, 2), (6, 4), "bottom-up", 3),
+    ("AB", (4, 4), (7, 7), "top-down", 5),
+    ("A", (1, 1), (4, 6), "bottom-up", 7),
+)
+
+
+def safe_skips(kinds: str) -> frozenset[int]:
+    """Layers around which an identity skip leaves the stack causal at every pixel of a 5x5 map."""
+    safe = set()
+    for layer in range(1, len(kinds) + 1):
+        fields = {p: receptive_field(kinds, p, skips=[layer]) for p in raster_order((5, 5))}
+        if all(field <= predecessors(p) for p, field in fields.items()):
+            safe.add(layer)
+    return frozenset(safe)
+
+
+class _AddsInput(nn.Module):
+    """An identity skip connection around a network, at every pixel or at some."""
+
+    def __init__(self, network: nn.Module, where: Tensor | float = 1.0):
+        super().__init__()
+        self.network = network
+        self.where = where
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.where * features + self.network(features)
+
+
+class _Threshold(nn.Module):
+    """A network behind a ReLU that is dead for inputs up to a half."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.network(torch.relu(features - 0.5))
+
+
+def _leak_instances() -> tuple[tuple[nn.Module], ...]:
+    """Networks on one-channel 5x5 maps, in float64: some causal bottom-up, some leaking."""
+
+    def stack(kinds, order="bottom-up"):
+        generator = torch.Generator().manual_seed(1)
+        return masked_stack(kinds, order=order, generator=generator)
+
+    middle = torch.zeros(5, 5, dtype=torch.float64)
+    middle[2, 2] = 1.0
+    networks = [stack("AB"), stack("BB"), stack("AB", "top-down"), stack("ABB"), stack("A")]
+    networks += [nn.Sequential(stack("B"), _AddsInput(stack("A"))), _AddsInput(stack("A"), middle)]
+    networks += [_Threshold(stack("B")), _Threshold(stack("A"))]
+    return tuple((network,) for network in networks)
+
+
+def leaks(network: nn.Module, pixels=None, start: float = 1.0, own_only: bool = False) -> bool:
+    """Whether an output pixel of a 5x5 map depends on itself or on a later pixel (bottom-up)."""
+    inputs = torch.full((1, 1, 5, 5), start, dtype=torch.float64)
+    for pixel in raster_order((5, 5)) if pixels is None else pixels:
+        allowed = predecessors(pixel)
+        if own_only:
+            allowed = frozenset(raster_order((5, 5))) - {pixel}
+        if not dependencies_by_gradient(network, pixel, inputs) <= allowed:
+            return True
+    return False
+
+
+def _judge_certificate(answer: tuple[int, int]) -> str | None:
+    """A functional that never grows along a step, and is positive at the blind pixel."""
+    towards_past, right = answer
+    for d, e in [(0, -1), (1, -1), (1, 0), (1, 1)]:
+        if towards_past * d + right * e > 0:
+            return (
+                f"Your value grows by {towards_past * d + right * e} along the open offset "
+                f"(d, e) = ({d}, {e}). A path may use that step as often as it likes, so large "
+                "values are not out of reach."
+            )
+    if towards_past + 2 * right <= 0:
+        return (
+            "No step increases your value, as it should be. But pixel 45, at (d, e) = (1, 2) "
+            f"from 33, has the value {towards_past + 2 * right}: a path may end there without "
+            "ever rising above 0, so nothing is excluded."
+        )
+    return None
+
+
+EXERCISES: dict[str, Exercise] = {
+    "1.1": Exercise(
+        claim="1.1",
+        level="read",
+        needed="a set of pixels such as {(3, 1), (4, 2)}",
+        accepts=_is_pixel_set,
+        judge=compare(
+            lambda: _own_row(receptive_field("AAA", (3, 5))),
+            {
+                "You listed the whole past in the row. That is what the model should read. A "
+                "stack of three A layers takes exactly three steps, and only steps to the left "
+                "stay in the row.": lambda: _own_row(predecessors((3, 5))),
+                "You united one, two and three steps. Layers are composed: every path from "
+                "output to input passes through all three of them.": lambda: _own_row(
+                    frozenset().union(*(power_of_a(k, (3, 5), (5, 5)) for k in (1, 2, 3)))
+                ),
+                "That is what a single A layer reads. Expand it twice more.": lambda: _own_row(
+                    receptive_field("A", (3, 5))
+                ),
+                "That is the field of AA. One more layer stands below it.": lambda: _own_row(
+                    receptive_field("AA", (3, 5))
+                ),
+                "You included the pixel itself. None of the three masks has its centre open.": (
+                    lambda: _own_row(receptive_field("BBB", (3, 5)))
+                ),
+                "Only row 3 is asked for; you listed the whole field.": (
+                    lambda: receptive_field("AAA", (3, 5))
+                ),
+            },
+        ),
+    ),
+    "1.2": Exercise(
+        claim="1.2",
+        level="do",
+        needed="a function of (kinds, pixel, shape, order, size) that returns a set of pixels",
+        accepts=callable,
+        judge=compare(
+            _field,
+            {
+                "You united the fields of single layers. The second layer reads pixels of the "
+                "first layer's map, and each of those has a field of its own.": _union_of_layers,
+                "Your order is upside down: in bottom-up order the rows below are the past.": (
+                    _mirrored_order
+                ),
+                "Your kernel is flipped in both directions, as in a true convolution. Entry "
+                "(i, j) reads the pixel at offset (i - c, j - c).": _flipped_kernel,
+                "You keep pixels that lie in the padding. Those hold zeros, not data.": _unclipped,
+                "You use a 3x3 kernel whatever the size asked for.": _always_three,
+                "Your layers of type A read their own centre.": _centre_open,
+            },
+            FIELD_INSTANCES,
+        ),
+    ),
+    "1.3": Exercise(
+        claim="1.3",
+        level="read",
+        needed="a set of layer numbers such as {1, 2}",
+        accepts=_is_number_set,
+        judge=compare(
+            lambda: safe_skips("BAB"),
+            {
+                "You applied the rule for A first. In BAB the layer that removes the pixel "
+                "itself is not the first.": lambda: safe_skips("ABB"),
+                "You allow a skip around the A layer. Then nothing is left that removes the "
+                "pixel itself: a path can stay on it through all three layers.": lambda: frozenset(
+                    {1, 2, 3}
+                ),
+                "You forbid every skip. A B layer already contains the identity, so a skip "
+                "around it adds no path.": frozenset,
+                "You name the layer that must not be skipped. Wanted are the others.": (
+                    lambda: frozenset({1, 2, 3}) - safe_skips("BAB")
+                ),
+            },
+        ),
+    ),
+    "1.4": Exercise(
+        claim="1.4",
+        level="do",
+        needed="a function that takes a network and returns True or False",
+        accepts=callable,
+        judge=compare(
+            leaks,
+            {
+                "You look at a pixel's dependence on itself only. A network can also read "
+                "pixels that come later.": partial(leaks, own_only=True),
+                "You differentiate at an input where a ReLU is dead: a zero gradient there does "
+                "not mean that there is no path.": partial(leaks, start=0.0),
+                "You look at one output pixel only, and at that one the border hides the "
+                "leak.": partial(leaks, pixels=[(1, 5)]),
+                "You call every network a leak.": lambda network: True,
+                "You call every network causal.": lambda network: False,
+                "Your answers are the wrong way round.": lambda network: not leaks(network),
+            },
+            _leak_instances(),
+        ),
+    ),
+    "1.5": Exercise(
+        claim="1.4",
+        level="prove",
+        needed="two whole numbers (a, b)",
+        accepts=_is_two_integers,
+        judge=_judge_certificate,
+    ),
+}

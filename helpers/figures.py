@@ -1,0 +1,190 @@
+"""The look of the book: one style, one palette, pixel grids, and source shown in the page.
+
+Colours stand for roles and mean the same in every chapter; no role is told by colour alone.
+"""
+
+import ast
+import html
+import inspect
+import json
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+__all__ = [
+    "COLOURS",
+    "image_grid",
+    "new_figure",
+    "pixel_grid",
+    "show_source",
+    "svg",
+    "svg_text",
+    "use_book_style",
+]
+
+COLOURS = {
+    "data": "#0072B2",
+    "model": "#D55E00",
+    "exact": "#000000",  # always dashed
+    "latent": "#56B4E9",  # fills and markers only: too light for lines
+}
+
+# How a pixel grid shows a role: CSS variables of explore.css, and a sign beside the colour.
+ROLES = {
+    "read": ("--reach", "--on-reach", "●"),
+    "itself": ("--self", "--on-self", "✕"),
+    "unread": ("--past", "--on-past", "○"),
+    "blind": ("--blind", "--on-blind", "?"),
+    "future": ("--future", "--on-future", ""),
+    "open": ("--reach", "--on-reach", ""),
+    "closed": ("--future", "--on-future", ""),
+}
+
+
+def use_book_style() -> None:
+    """Set Matplotlib's defaults for the running notebook."""
+    plt.rcParams.update(
+        {
+            "figure.figsize": (6, 3.2),
+            "figure.dpi": 110,
+            "figure.constrained_layout.use": True,
+            "font.size": 10,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.prop_cycle": plt.cycler(color=[COLOURS["data"], COLOURS["model"], "#000000"]),
+            "image.cmap": "cividis",
+            "legend.frameon": False,
+            "savefig.facecolor": "white",
+        }
+    )
+
+
+def new_figure(
+    xlabel: str, ylabel: str, *, columns: int = 1, size: tuple[float, float] = (6, 3.2)
+) -> tuple[Figure, list[Axes]]:
+    """A figure with labelled axes side by side; only the first repeats the y label."""
+    figure, axes = plt.subplots(1, columns, figsize=size, squeeze=False)
+    for ax in axes[0]:
+        ax.set_xlabel(xlabel)
+    axes[0, 0].set_ylabel(ylabel)
+    return figure, list(axes[0])
+
+
+def image_grid(
+    rows: Mapping[str, Tensor], *, largest: float = 16, size: float = 0.62, cmap: str = "gray_r"
+) -> Figure:
+    """Rows of small images, each row with its name at the left.
+
+    Args:
+        rows: Images (number, height, width) under the row's name; every row as long as the first.
+        largest: Grey level drawn in full ink.
+        size: Side of one image in inches.
+        cmap: Matplotlib colour map.
+    """
+    count = max(len(images) for images in rows.values())
+    figure, axes = plt.subplots(
+        len(rows), count, figsize=(size * count + 1.1, size * len(rows)), squeeze=False
+    )
+    for name, images, row in zip(rows, rows.values(), axes, strict=True):
+        for image, ax in zip(images, row, strict=True):
+            ax.imshow(np.asarray(image), cmap=cmap, vmin=0, vmax=largest)
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set(visible=True, linewidth=0.4)
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    return figure
+
+
+def pixel_grid(
+    roles: Sequence[Sequence[str]],
+    *,
+    x: float,
+    y: float,
+    cell: float,
+    labels: Sequence[Sequence[str]] | None = None,
+    outlined: tuple[int, int] | None = None,
+    sets: Callable[[int, int], Mapping[str, object]] | None = None,
+) -> list[str]:
+    """Lines of SVG for a grid of cells, coloured and signed by role.
+
+    Args:
+        roles: A role of `ROLES` for each cell, row by row.
+        x: Left edge of the grid.
+        y: Upper edge of the grid.
+        cell: Side of a cell; cells under 30 carry no sign.
+        labels: A text for each cell, or none.
+        outlined: The cell (row, column), 1-based, that gets a heavy frame.
+        sets: For cell (row, column), the controls of `explore` that a click on it sets.
+
+    Returns:
+        Lines of SVG; what depends on the role has a line of its own, as `explore` likes it.
+    """
+    lines = []
+    for i, row in enumerate(roles):
+        for j, role in enumerate(row):
+            fill, ink, sign = ROLES[role]
+            left, top = x + j * cell, y + i * cell
+            click = "" if sets is None else _data_set(sets(i + 1, j + 1))
+            side = f'width="{cell - 2:g}" height="{cell - 2:g}" rx="3"'
+            middle = f'text-anchor="middle" font-size="{cell * 0.36:g}"'
+            corner = f'text-anchor="middle" font-size="{cell * 0.2:g}"'
+            lines += [
+                f"<g{click}>",
+                f'<g style="fill:var({fill})">',
+                f'<rect x="{left + 1:g}" y="{top + 1:g}" {side}/></g>',
+                f'<g style="fill:var({ink})">'
+                + _text(sign if cell >= 30 else "", left + cell * 0.82, top + cell * 0.27, corner),
+                _text(labels[i][j] if labels else "", left + cell / 2, top + cell * 0.6, middle)
+                + "</g></g>",
+            ]
+    if outlined is not None:
+        left, top = x + (outlined[1] - 1) * cell, y + (outlined[0] - 1) * cell
+        lines.append(
+            f'<rect x="{left + 1:g}" y="{top + 1:g}" width="{cell - 2:g}" height="{cell - 2:g}" '
+            'rx="3" style="fill:none;stroke:var(--ink);stroke-width:4;pointer-events:none"/>'
+        )
+    return lines
+
+
+def svg(width: float, height: float, lines: Iterable[str]) -> str:
+    """One SVG picture of the given size from lines of SVG."""
+    size = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
+    opening = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">'
+    return "\n".join([opening, *lines, "</svg>"])
+
+
+def svg_text(
+    text: str, x: float, y: float, size: float, ink: str = "--ink", anchor: str = "middle"
+) -> str:
+    """A line of SVG text in one of the CSS variables' colours; nothing for an empty text."""
+    style = f'font-size="{size:g}" text-anchor="{anchor}" style="fill:var({ink})"'
+    return _text(text, x, y, style)
+
+
+def show_source(*functions: Callable) -> None:
+    """Show the code of helpers, without docstrings, so that page and module cannot differ."""
+    code = "\n\n\n".join(_source_without_docstring(f) for f in functions)
+    names = ", ".join(f.__name__ for f in functions)
+    bundle = {"text/markdown": f"```python\n{code}\n```", "text/plain": f"source of {names}"}
+    display(bundle, raw=True)
+
+
+def _text(text: str, x: float, y: float, style: str) -> str:
+    return f'<text x="{x:g}" y="{y:g}" {style}>{html.escape(text)}</text>' if text else ""
+
+
+def _source_without_docstring(function: Callable) -> str:
+    lines = textwrap.dedent(inspect.getsource(function)).rstrip().splitlines()
+    first, *_ = ast.parse("\n".join(lines)).body[0].body
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+        del lines[first.lineno - 1 : first.end_lineno]
+    return "\n".join(lines)
+
+
+def _data_set(controls: Mapping[str, object]) -> str:
+    return f' data-set="{html.escape(json.dumps(dict(controls)))}"'

@@ -1,0 +1,312 @@
+"""Chapter 1 by law: three routes to every field, the theorem, and every wrong version caught."""
+
+import itertools
+
+import pytest
+import torch
+
+from helpers.autoregressive import (
+    ORDERS,
+    MaskedConv2d,
+    apply_mask,
+    blind_spot,
+    dependencies_by_gradient,
+    dependencies_by_perturbation,
+    kernel_mask,
+    masked_stack,
+    pixels,
+    power_of_a,
+    predecessors,
+    raster_order,
+    receptive_field,
+    receptive_field_by_theorem,
+    two_stack_receptive_field,
+)
+
+STACKS = ("AA", "AB", "BA", "BB")
+GRID = (5, 5)
+PIXELS = raster_order(GRID)
+
+
+# What the claims of the chapter state for output pixel 34 (bottom-up).
+CLAIMED = {
+    "AA": pixels("32 42 43 44 52 53 54 55"),
+    "AB": pixels("32 33 42 43 44 45 52 53 54 55"),
+    "BA": pixels("32 33 42 43 44 45 52 53 54 55"),
+    "BB": pixels("32 33 34 42 43 44 45 52 53 54 55"),
+}
+
+
+def fields(mask_a, mask_b, pixel):
+    """The four fields of a pixel for any two masks: what the chapter's check looks at."""
+    masks = {"A": mask_a, "B": mask_b}
+    return {kinds: receptive_field([masks[k] for k in kinds], pixel) for kinds in STACKS}
+
+
+# --- masks ---
+
+
+def test_the_masks_of_the_source():
+    assert kernel_mask("A").tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 1]]
+    assert kernel_mask("B").tolist() == [[0, 0, 0], [1, 1, 0], [1, 1, 1]]
+
+
+@pytest.mark.parametrize("kind", ["A", "B", "vertical-A", "vertical-B"])
+@pytest.mark.parametrize("size", [1, 3, 5, 9])
+def test_the_two_orders_mirror_each_other(kind, size):
+    assert kernel_mask(kind, size, "top-down").equal(kernel_mask(kind, size).flip(0))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("size", [3, 5, 7])
+def test_a_and_b_split_into_the_past_rows_and_the_own_row(order, size):
+    for kind in "AB":
+        joined = kernel_mask("vertical-A", size, order)
+        joined[size // 2] = kernel_mask(f"horizontal-{kind}", size, order)[0]
+        assert kernel_mask(kind, size, order).equal(joined)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_an_a_mask_opens_exactly_the_past_inside_its_window(order):
+    window = apply_mask(torch.ones(5, 5), [(4, 4)], (7, 7))
+    mask = kernel_mask("A", 5, order)
+    assert apply_mask(mask, [(4, 4)], (7, 7)) == window & predecessors((4, 4), (7, 7), order)
+
+
+# --- receptive fields ---
+
+
+@pytest.mark.parametrize("kinds", STACKS)
+def test_pixel_34_reads_what_the_claims_say(kinds):
+    assert receptive_field(kinds, (3, 4)) == CLAIMED[kinds]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kinds", [*STACKS, "A", "B", "ABB", "BAB", "AAAA"])
+def test_set_algebra_autograd_and_perturbation_agree_at_every_pixel(kinds, order, generator):
+    network = masked_stack(kinds, order=order, generator=generator)
+    inputs = torch.rand(2, 1, *GRID, dtype=torch.float64, generator=generator)
+    for pixel in PIXELS:
+        field = receptive_field(kinds, pixel, order=order)
+        assert dependencies_by_gradient(network, pixel, inputs) == field
+        assert dependencies_by_perturbation(network, pixel, inputs) == field
+
+
+@pytest.mark.parametrize("size", [1, 5, 7])
+def test_other_kernel_sizes_agree_with_autograd(size, generator):
+    network = masked_stack("AB", size=size, generator=generator)
+    inputs = torch.rand(1, 1, 6, 7, dtype=torch.float64, generator=generator)
+    for pixel in raster_order((6, 7)):
+        field = receptive_field("AB", pixel, (6, 7), size=size)
+        assert dependencies_by_gradient(network, pixel, inputs) == field
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (1, 6), (7, 2), (3, 8)])
+@pytest.mark.parametrize("order", ORDERS)
+def test_theorem_1_holds_for_every_stack_up_to_four_layers(shape, order):
+    for depth in range(1, 5):
+        for kinds in itertools.product("AB", repeat=depth):
+            for pixel in raster_order(shape, order):
+                by_theorem = receptive_field_by_theorem(kinds, pixel, shape, order)
+                assert receptive_field(kinds, pixel, shape, order=order) == by_theorem
+
+
+def test_lemma_2_needs_a_width_of_two():
+    assert receptive_field("AA", (1, 1), (2, 1)) == frozenset()
+    assert receptive_field("A", (1, 1), (2, 1)) == {(2, 1)}
+    with pytest.raises(ValueError, match="width 2 or more, got width 1"):
+        power_of_a(2, (1, 1), (2, 1))
+
+
+def test_a_before_b_at_any_depth_stays_in_the_past():
+    for depth in range(1, 8):
+        for pixel in PIXELS:
+            assert receptive_field("A" + "B" * depth, pixel) <= predecessors(pixel)
+
+
+def test_skip_around_the_second_layer_is_safe_for_ab_and_leaks_for_ba():
+    assert (3, 4) not in receptive_field("AB", (3, 4), skips=[2])
+    assert (3, 4) in receptive_field("BA", (3, 4), skips=[2])
+
+
+def test_blind_spots_of_the_source_order():
+    assert blind_spot((3, 1)) == pixels("43 44 45 54 55")
+    assert blind_spot((3, 3)) == pixels("45")
+    assert blind_spot((3, 4)) == frozenset()
+    assert len(blind_spot((1, 1))) == 6
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_corollary_3_gives_the_blind_spot(order):
+    past = 1 if order == "bottom-up" else -1
+    for pixel in raster_order((6, 8)):
+        offsets = {
+            p: (past * (p[0] - pixel[0]), p[1] - pixel[1])
+            for p in predecessors(pixel, (6, 8), order)
+        }
+        hidden = {p for p, (d, e) in offsets.items() if e > d >= 1}
+        assert blind_spot(pixel, (6, 8), order=order) == hidden
+
+
+def test_two_stacks_read_the_whole_past_and_nothing_else():
+    for pixel in raster_order((8, 8)):
+        past = predecessors(pixel, (8, 8))
+        assert two_stack_receptive_field(6, pixel, (8, 8)) == past
+        assert two_stack_receptive_field(0, pixel, (8, 8), first_size=15) <= past
+        assert two_stack_receptive_field(1, pixel, (8, 8), first_size=15) == past
+
+
+def test_a_dead_relu_hides_a_path_from_the_gradient_at_one_input():
+    layer = MaskedConv2d("A", 1, 1, bias=False).double()
+    torch.nn.init.constant_(layer.weight, 1.0)
+    network = torch.nn.Sequential(layer, torch.nn.ReLU())
+    dark, light = -torch.ones(1, 1, 5, 5).double(), torch.ones(1, 1, 5, 5).double()
+    assert dependencies_by_gradient(network, (3, 4), dark) == frozenset()
+    assert dependencies_by_gradient(network, (3, 4), light) == receptive_field("A", (3, 4))
+
+
+# --- the checks bite ---
+
+
+def single_entry_mutations():
+    """The 27 wrong pairs of masks that differ from the right pair in one place."""
+    mask_a, mask_b = kernel_mask("A"), kernel_mask("B")
+    for place in range(9):
+        flip = torch.zeros(9, dtype=torch.long).index_fill(0, torch.tensor(place), 1).view(3, 3)
+        yield f"A{place}", mask_a ^ flip, mask_b
+        yield f"B{place}", mask_a, mask_b ^ flip
+        yield f"AB{place}", mask_a ^ flip, mask_b ^ flip
+
+
+MUTATIONS = list(single_entry_mutations())
+
+
+@pytest.mark.parametrize("name, mask_a, mask_b", MUTATIONS, ids=[m[0] for m in MUTATIONS])
+def test_every_single_entry_mutation_of_the_masks_is_caught(name, mask_a, mask_b):
+    assert fields(mask_a, mask_b, (3, 4)) != CLAIMED
+
+
+def test_there_are_27_mutations_and_the_right_masks_pass():
+    assert len(MUTATIONS) == 27
+    assert fields(kernel_mask("A"), kernel_mask("B"), (3, 4)) == CLAIMED
+
+
+def test_the_worked_case_of_the_source_alone_would_miss_four_wrong_masks():
+    """Why all four stacks are checked: at pixel 34 the right border hides these (part C.2)."""
+    missed = [
+        name
+        for name, mask_a, mask_b in MUTATIONS
+        if fields(mask_a, mask_b, (3, 4))["AB"] == CLAIMED["AB"]
+    ]
+    assert set(missed) == {"A7", "B7", "B8", "AB4"}  # AB4 swaps the two masks
+
+
+A, B = kernel_mask("A"), kernel_mask("B")
+CORNER_CLOSED = B.clone().index_put_((torch.tensor(2), torch.tensor(2)), torch.tensor(0))
+ROW_CLOSED = torch.tensor([[0, 0, 0], [0, 0, 0], [1, 1, 1]])
+
+
+def circular_field(kinds, pixel):
+    """The wrong field of a stack whose padding wraps around."""
+    reached = {pixel}
+    for kind in reversed(kinds):
+        offsets = [(int(i) - 1, int(j) - 1) for i, j in kernel_mask(kind).nonzero()]
+        reached = {((r + d - 1) % 5 + 1, (c + e - 1) % 5 + 1) for r, c in reached for d, e in offsets}
+    return frozenset(reached)
+
+
+# name, what the wrong version gives, what the chapter states (mathematics.md, part C, rows 1.x)
+WRONG_VERSIONS = {
+    "1.1 top-down masks": (receptive_field("AA", (3, 4), order="top-down"), CLAIMED["AA"]),
+    "1.1 A keeps its centre": (receptive_field([B, B], (3, 4)), CLAIMED["AA"]),
+    "1.1 A closes its own row": (receptive_field([ROW_CLOSED] * 2, (3, 4)), CLAIMED["AA"]),
+    "1.1 union of A and A^2": (
+        power_of_a(1, (3, 4), GRID) | power_of_a(2, (3, 4), GRID),
+        CLAIMED["AA"],
+    ),
+    "1.2 kernel flipped": (
+        apply_mask(B.flip(0, 1), [(3, 4)], GRID),
+        pixels("33 34 43 44 45"),
+    ),
+    "1.2 B lacks entry (3, 3), AB at 33": (
+        receptive_field([A, CORNER_CLOSED], (3, 3)),
+        pixels("31 32 41 42 43 44 51 52 53 54 55"),
+    ),
+    "1.2 B lacks entry (3, 3), BB at 34": (
+        receptive_field([CORNER_CLOSED] * 2, (3, 4)),
+        CLAIMED["BB"],
+    ),
+    "1.2 the first mask twice": (receptive_field([A, A], (3, 4)), CLAIMED["AB"]),
+    "1.3 BA taken for BB": (receptive_field([B, B], (3, 4)), CLAIMED["BA"]),
+    "1.3 BA with a skip": (receptive_field("BA", (3, 4), skips=[2]), CLAIMED["BA"]),
+    "1.4 BB without the pixel itself": (CLAIMED["BB"] - {(3, 4)}, receptive_field("BB", (3, 4))),
+    "1.4 padding wraps around": (circular_field("BB", (3, 5)), receptive_field("BB", (3, 5))),
+    "1.x no blind spot": (predecessors((3, 1)), predecessors((3, 1)) - blind_spot((3, 1))),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_VERSIONS)
+def test_every_wrong_version_of_chapter_1_is_caught(name):
+    wrong, right = WRONG_VERSIONS[name]
+    assert wrong != right
+
+
+def test_the_counts_that_part_c_gives():
+    assert len(receptive_field("BB", (3, 5))) == 9
+    assert len(circular_field("BB", (3, 5))) == 12
+    assert receptive_field("AB", (3, 3)) == pixels("31 32 41 42 43 44 51 52 53 54 55")
+
+
+def test_no_false_alarm_over_200_seeds():
+    """Random weights and inputs never make the three routes disagree on a correct network."""
+    for seed in range(200):
+        generator = torch.Generator().manual_seed(seed)
+        kinds = STACKS[seed % 4]
+        network = masked_stack(kinds, generator=generator)
+        inputs = torch.rand(1, 1, *GRID, dtype=torch.float64, generator=generator)
+        assert dependencies_by_gradient(network, (3, 4), inputs) == CLAIMED[kinds]
+        assert dependencies_by_perturbation(network, (3, 4), inputs) == CLAIMED[kinds]
+
+
+# --- bad input ---
+
+BAD_CALLS = {
+    "unknown kind": (lambda: kernel_mask("C"), "must be one of A, B"),
+    "unknown order": (lambda: kernel_mask("A", order="left"), "must be one of bottom-up, top-down"),
+    "even size": (lambda: kernel_mask("A", 4), "odd whole number from 1 up, got 4"),
+    "size not whole": (lambda: kernel_mask("A", 3.0), "odd whole number from 1 up, got 3.0"),
+    "negative size": (lambda: kernel_mask("A", -3), "got -3"),
+    "pixel outside": (lambda: receptive_field("AB", (3, 6)), "columns 1 to 5, got \\(3, 6\\)"),
+    "pixel zero": (lambda: receptive_field("AB", (0, 1)), "rows 1 to 5"),
+    "empty stack": (lambda: receptive_field("", (3, 4)), "at least one layer, got none"),
+    "pixel not whole": (lambda: receptive_field("AB", (3.0, 4)), "two whole numbers"),
+    "pixel one number": (lambda: receptive_field("AB", 34), "two whole numbers.*got 34"),
+    "pixel of truth values": (lambda: receptive_field("AB", (True, 4)), "two whole numbers"),
+    "kind in a stack": (lambda: receptive_field("AC", (3, 4)), "got 'C'"),
+    "skip around nothing": (lambda: receptive_field("AB", (3, 4), skips=[3]), "layers from 1 to 2"),
+    "theorem on other kinds": (
+        lambda: receptive_field_by_theorem(["vertical-A"], (3, 4)),
+        "must be one of A, B; got 'vertical-A'",
+    ),
+    "wrong channels": (
+        lambda: MaskedConv2d("A", 2, 1)(torch.zeros(1, 1, 5, 5)),
+        r"\(batch, 2, height, width\), got \(1, 1, 5, 5\)",
+    ),
+    "wrong rank": (lambda: MaskedConv2d("A", 1, 1)(torch.zeros(5, 5)), r"got \(5, 5\)"),
+    "wrong dtype": (
+        lambda: MaskedConv2d("A", 1, 1)(torch.zeros(1, 1, 5, 5).long()),
+        "must be torch.float32, got torch.int64",
+    ),
+    "pixel name": (lambda: pixels("34 4"), "two digits from 1 to 9, got '4'"),
+    "empty network": (
+        lambda: masked_stack("", generator=torch.Generator()),
+        "at least one layer",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CALLS)
+def test_bad_input_is_refused_with_advice(name):
+    call, message = BAD_CALLS[name]
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,113 @@
+"""The notebooks as they are stored: executed, of readable size, and described for every reader."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import nbformat
+import notebooks
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = notebooks.chapters(ROOT)
+HIDDEN = {"hide-input", "remove-input", "hide-cell", "remove-cell"}
+LONGEST_CELL = 25  # lines
+WORDS = range(2500, 3501)
+VISIBLE_CODE_CELLS = range(12, 19)
+
+
+@pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
+def chapter(request) -> nbformat.NotebookNode:
+    """Each chapter as it is stored in the repository."""
+    return notebooks.read(request.param)
+
+
+def outputs(notebook: nbformat.NotebookNode) -> list[tuple[str, nbformat.NotebookNode]]:
+    """Every output with the first line of the code that made it."""
+    return [
+        (cell.source.split("\n")[0], output)
+        for cell in notebooks.code_cells(notebook)
+        for output in cell.outputs
+    ]
+
+
+def test_there_are_chapters():
+    assert CHAPTERS, "_toc.yml names no notebook that exists"
+
+
+def test_every_code_cell_was_executed_in_order(chapter):
+    counts = [cell.execution_count for cell in notebooks.code_cells(chapter)]
+    assert counts == list(range(1, len(counts) + 1)), "run `make notebooks`"
+
+
+def test_stored_form_is_canonical(chapter):
+    before = nbformat.writes(chapter)
+    assert nbformat.writes(notebooks.canonical(chapter, notebooks.setting(ROOT))) == before
+
+
+def test_bootstrap_names_the_public_address(chapter):
+    tagged = [c for c in chapter.cells if "bootstrap" in c.metadata.get("tags", [])]
+    assert len(tagged) == 1, f"needed one cell tagged bootstrap, found {len(tagged)}"
+    assert f'BOOK = "{notebooks.setting(ROOT)}"' in tagged[0].source
+
+
+def test_no_error_is_stored(chapter):
+    assert [head for head, output in outputs(chapter) if output.output_type == "error"] == []
+
+
+def test_nothing_is_printed_to_stderr(chapter):
+    assert [head for head, output in outputs(chapter) if output.get("name") == "stderr"] == []
+
+
+def test_no_widget_is_stored(chapter):
+    """On a page without a kernel a widget slides and changes nothing."""
+    kinds = {kind for _, output in outputs(chapter) for kind in output.get("data", {})}
+    assert not {kind for kind in kinds if "widget" in kind}
+    assert "widgets" not in chapter.metadata
+
+
+def test_code_cells_are_short(chapter):
+    lines = [cell.source.split("\n") for cell in notebooks.code_cells(chapter)]
+    assert [cell[0] for cell in lines if len(cell) > LONGEST_CELL] == []
+
+
+def test_chapter_has_the_size_of_a_sitting(chapter):
+    prose = " ".join(cell.source for cell in chapter.cells if cell.cell_type == "markdown")
+    prose = re.sub(r"<[^>]+>|\$\$.*?\$\$", " ", prose, flags=re.DOTALL)
+    visible = [
+        cell
+        for cell in notebooks.code_cells(chapter)
+        if not HIDDEN & set(cell.metadata.get("tags", []))
+    ]
+    assert len(prose.split()) in WORDS, f"{len(prose.split())} words"
+    assert len(visible) in VISIBLE_CODE_CELLS, f"{len(visible)} visible code cells"
+
+
+def test_every_picture_is_described(chapter):
+    """Figures with sliders bring descriptions of their own: these are the plain pictures."""
+    undescribed = [
+        cell.source.split("\n")[0]
+        for cell in notebooks.code_cells(chapter)
+        if any(shows_plain_picture(output) for output in cell.outputs)
+        and not cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
+    ]
+    assert undescribed == []
+
+
+def shows_plain_picture(output: nbformat.NotebookNode) -> bool:
+    """Whether the page shows the output as an image file."""
+    kinds = output.get("data", {}).keys()
+    return "text/html" not in kinds and any(kind.startswith("image/") for kind in kinds)
+
+
+def test_html_pictures_are_described(chapter):
+    for head, output in outputs(chapter):
+        for tag in re.findall(r"<img\b[^>]*>", output.get("data", {}).get("text/html", "")):
+            assert re.search(r'\balt="[^"]+"', tag), f"no alt text in the output of: {head}"
+
+
+def test_continuous_integration_runs_the_tests():
+    script = ROOT / ".ci/run"
+    assert script.stat().st_mode & 0o111, ".ci/run needs to be executable"
+    assert "make test" in script.read_text()
+    subprocess.run(["bash", "-n", str(script)], check=True)

@@ -1,0 +1,340 @@
+"""The build: what is executed again and when, and that a bad build spares the good site."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import notebooks
+import pytest
+from build import publish, require_writable
+from line_by_line import GITHUB, ledger
+from nbformat import v4
+
+ROOT = Path(__file__).resolve().parent.parent
+MACHINERY = ("_config.yml", "tools", "book/_ext", "book/_templates", "book/_static")
+BOOTSTRAP = """BOOK = "https://example.org/old"
+import sys
+sys.path.insert(0, "..")
+from helpers.sums import total"""
+CLAIM = '# A small book\n\n<a id="claim-1-1"></a>\n**Claim 1.1.** One and one is $2$.'
+RECORDS = """record = {"claim": "1.1", "distance": 0.0, "tolerance": 0.0, "count": 2, "seconds": 0.1}
+for kind in ["derivation", "check", "breaks", "bites", "exercise"]:
+    about = {"book": record | {"kind": kind, "title": kind, "anchor": None}}
+    display({"text/plain": f"{kind} {total(1, 1)}"}, raw=True, metadata=about)"""
+
+
+def chapter(*more: str) -> nbformat.NotebookNode:
+    """A notebook with one claim and its records, then more code."""
+    cells = [
+        v4.new_markdown_cell(CLAIM, id="claim"),
+        v4.new_code_cell(BOOTSTRAP, id="start", metadata={"tags": ["bootstrap"]}),
+        v4.new_code_cell(RECORDS, id="records"),
+        *(v4.new_code_cell(code, id=f"more-{i}") for i, code in enumerate(more)),
+    ]
+    return v4.new_notebook(cells=cells, metadata={"kernelspec": notebooks.KERNELSPEC})
+
+
+@pytest.fixture(scope="session")
+def built_book(tmp_path_factory) -> Path:
+    """A book of one chapter with this book's own machinery, built once."""
+    root = tmp_path_factory.mktemp("built") / "book"
+    for name in MACHINERY:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+        copy(ROOT / name, root / name)
+    (root / "helpers").mkdir()
+    (root / "helpers/__init__.py").write_text("")
+    (root / "helpers/sums.py").write_text("from .adding import plus as total\n")
+    (root / "helpers/adding.py").write_text("def plus(a, b):\n    return a + b\n")
+    (root / "helpers/look.css").write_text("")
+    for name in ("requirements.txt", "requirements-dev.txt", "book/references.bib"):
+        (root / name).write_text("")
+    (root / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nchapters:\n- file: book/one\n- file: book/ledger\n"
+    )
+    (root / "book/index.md").write_text("# Start\n\nSee [the claim](one.ipynb#claim-1-1).\n")
+    (root / "book/ledger.md").write_text("# Ledger\n\n```{ledger}\n```\n")
+    nbformat.write(chapter(), root / "book/one.ipynb")
+    run_build(root, expect=0)
+    return root
+
+
+@pytest.fixture
+def small_book(built_book: Path, tmp_path: Path) -> Path:
+    """A copy of the built book, to be changed."""
+    return Path(shutil.copytree(built_book, tmp_path / "book"))
+
+
+def run_build(root: Path, expect: int) -> str:
+    """Build, and return everything that was printed."""
+    command = [sys.executable, str(root / "tools/build.py")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == expect, result.stdout + result.stderr
+    return result.stdout + result.stderr
+
+
+def page(root: Path, name: str) -> str:
+    """The text of a published page."""
+    return (root / f"_build/html/book/{name}.html").read_text("utf8")
+
+
+def snapshot(root: Path) -> dict[str, bytes]:
+    """Every file of the published site."""
+    site = root / "_build/html"
+    return {str(p.relative_to(site)): p.read_bytes() for p in site.rglob("*") if p.is_file()}
+
+
+def test_first_build_has_results_links_and_ledger(built_book):
+    assert "check 2" in page(built_book, "one")
+    assert 'href="one.html#claim-1-1"' in page(built_book, "index")
+    assert "holds" in page(built_book, "ledger")
+
+
+def test_a_text_edit_shows_and_executes_nothing(small_book):
+    path = small_book / "book/one.ipynb"
+    path.write_text(path.read_text().replace("A small book", "A changed book"))
+    assert "cell" not in run_build(small_book, expect=0)
+    assert "A changed book" in page(small_book, "one")
+
+
+def test_a_claim_edit_reaches_the_ledger(small_book):
+    path = small_book / "book/one.ipynb"
+    path.write_text(path.read_text().replace("One and one is", "Twice one is"))
+    assert "cell" not in run_build(small_book, expect=0)
+    assert "Twice one is" in page(small_book, "ledger")
+
+
+def test_a_helper_of_a_helper_executes_and_shows(small_book):
+    (small_book / "helpers/adding.py").write_text("def plus(a, b):\n    return a + b + 40\n")
+    assert "cell 3/3" in run_build(small_book, expect=0)
+    assert "check 42" in page(small_book, "one")
+
+
+def test_plain_jupyter_book_sees_the_helper_too(small_book):
+    (small_book / "helpers/adding.py").write_text("def plus(a, b):\n    return a + b + 40\n")
+    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command = [*jupyter_book, "build", ".", "-W", "-n", "--keep-going"]
+    subprocess.run(command, cwd=small_book, capture_output=True, check=True)
+    assert "check 42" in page(small_book, "one")
+
+
+def test_a_broken_cell_names_itself_and_spares_the_site(small_book):
+    before = snapshot(small_book)
+    nbformat.write(chapter("1 + 1", "missing_name + 1"), small_book / "book/one.ipynb")
+    printed = run_build(small_book, expect=1)
+    assert "one, cell 5, failed" in printed
+    assert "missing_name + 1" in printed
+    assert "NameError" in printed
+    assert snapshot(small_book) == before
+
+
+def test_a_warning_fails_every_time_and_spares_the_site(small_book):
+    before = snapshot(small_book)
+    (small_book / "book/index.md").write_text("# Start\n\n[nowhere](one.ipynb#no-such-place)\n")
+    for _ in range(2):  # Sphinx would not repeat the warning by itself
+        assert "no-such-place" in run_build(small_book, expect=1)
+    assert snapshot(small_book) == before
+
+
+def test_a_claim_without_records_is_a_warning(small_book):
+    path = small_book / "book/one.ipynb"
+    path.write_text(path.read_text().replace("Claim 1.1", "Claim 1.2"))
+    printed = run_build(small_book, expect=1)
+    assert "claim 1.2 of one has no record" in printed
+    assert "of claim 1.1, but states no such claim" in printed
+
+
+def test_an_interrupted_build_spares_the_site(small_book):
+    before = snapshot(small_book)
+    nbformat.write(chapter("import time; time.sleep(60)"), small_book / "book/one.ipynb")
+    command = [sys.executable, "-u", str(small_book / "tools/build.py")]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout:
+            if "cell 4/4" in line:
+                break
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(timeout=30) != 0
+    assert "Traceback" not in rest
+    assert snapshot(small_book) == before
+
+
+def test_an_unwritable_build_folder_is_named(tmp_path):
+    """Root may write anywhere, so a file stands where the folder should."""
+    (tmp_path / "_build").write_text("")
+    with pytest.raises(ValueError, match=r"needs to write in .*_build, and cannot"):
+        require_writable(tmp_path / "_build")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_named(tmp_path):
+    (tmp_path / "_build").mkdir(mode=0o555)
+    with pytest.raises(ValueError, match="Permission denied"):
+        require_writable(tmp_path / "_build")
+
+
+def test_publishing_that_fails_puts_the_old_site_back(tmp_path, monkeypatch):
+    source, target = tmp_path / "work", tmp_path / "html"
+    for folder, text in ((source, "new"), (target, "old")):
+        folder.mkdir()
+        (folder / "index.html").write_text(text)
+    rename = Path.rename
+
+    def fail_for_the_new(path: Path, to: Path) -> Path:
+        if path.name == "html.new":
+            raise KeyboardInterrupt
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", fail_for_the_new)
+    with pytest.raises(KeyboardInterrupt):
+        publish(source, target)
+    assert (target / "index.html").read_text() == "old"
+    monkeypatch.undo()
+    publish(source, target)
+    assert (target / "index.html").read_text() == "new"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["html", "work"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "stale"),
+    [
+        ("helpers/used.py", True),
+        ("helpers/deep.py", True),
+        ("helpers/__init__.py", True),
+        ("helpers/look.css", True),
+        ("requirements.txt", True),
+        ("helpers/idle.py", False),
+        ("README.md", False),
+    ],
+)
+def test_what_makes_a_notebook_stale(tmp_path, changed, stale):
+    files = {
+        "helpers/__init__.py": "",
+        "helpers/used.py": "def f():\n    from . import deep\n",
+        "helpers/deep.py": "import helpers.used",
+        "helpers/idle.py": "",
+        "helpers/look.css": "",
+        "requirements.txt": "",
+        "README.md": "",
+    }
+    (tmp_path / "helpers").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    code = "%matplotlib inline\nfrom helpers.used import f\nimport math"
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(code)])
+    before = notebooks.fingerprint(tmp_path, notebook)
+    (tmp_path / changed).write_text("# changed")
+    assert (notebooks.fingerprint(tmp_path, notebook) != before) is stale
+
+
+def test_text_outputs_and_captions_do_not_make_a_notebook_stale(tmp_path):
+    (tmp_path / "requirements.txt").write_text("")
+    cell = v4.new_code_cell("1 + 1")
+    notebook = v4.new_notebook(cells=[v4.new_markdown_cell("before"), cell])
+    before = notebooks.fingerprint(tmp_path, notebook)
+    notebook.cells[0].source = "after"
+    cell.metadata["mystnb"] = {"figure": {"caption": "after"}}
+    cell.outputs = [v4.new_output("stream", text="2")]
+    assert notebooks.fingerprint(tmp_path, notebook) == before
+    cell.source = "1 + 2"
+    assert notebooks.fingerprint(tmp_path, notebook) != before
+
+
+def test_stored_notebooks_have_one_form(small_book):
+    path = small_book / "book/one.ipynb"
+    store = [sys.executable, str(small_book / "tools/notebooks.py")]
+    subprocess.run(store, check=True, capture_output=True)
+    first = path.read_bytes()
+    stored = json.loads(first)
+    assert first.endswith(b"}\n")
+    assert stored["metadata"]["language_info"] == {"name": "python"}
+    code = [cell for cell in stored["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == [1, 2]
+    assert "execution" not in code[0]["metadata"]
+    assert f'BOOK = "{notebooks.setting(small_book)}"\n' in code[0]["source"]
+    records = [output["metadata"]["book"] for output in code[1]["outputs"]]
+    assert all("seconds" not in record for record in records)
+    shutil.rmtree(small_book / "_build")
+    subprocess.run(store, check=True, capture_output=True)
+    assert path.read_bytes() == first
+
+
+def test_a_bootstrap_cell_without_an_address_is_refused():
+    notebook = chapter()
+    notebook.cells[1].source = "import helpers"
+    with pytest.raises(ValueError, match="needs one line BOOK"):
+        notebooks.canonical(notebook, "https://example.org")
+
+
+def test_the_public_address_stands_in_one_place():
+    """Notebooks repeat it for Colab; `make notebooks` writes it there, and a test compares."""
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    address = re.sub(r"^https?://", "", notebooks.setting(ROOT)).encode()
+    files = [ROOT / name for name in listed.stdout.splitlines()]
+    holders = {
+        str(path.relative_to(ROOT))
+        for path in files
+        if path.is_file() and path.suffix != ".ipynb" and address in path.read_bytes()
+    }
+    assert holders == {"_config.yml"}
+
+
+@pytest.mark.parametrize(
+    ("remote", "parts"),
+    [
+        ("https://github.com/ada/book", ("ada", "book")),
+        ("https://github.com/ada/book.git", ("ada", "book")),
+        ("git@github.com:ada/book.git", ("ada", "book")),
+        ("ssh://git@github.com/ada/a.book/", ("ada", "a.book")),
+        ("https://gitlab.com/ada/book", None),
+        ("/home/ada/book", None),
+    ],
+)
+def test_remotes_that_count_as_a_fork(remote, parts):
+    match = GITHUB.match(remote)
+    assert (match and match.groups()) == parts
+
+
+def test_a_forks_buttons_point_at_the_fork(small_book):
+    origin = ["remote", "add", "origin", "git@github.com:ada/own-copy.git"]
+    for arguments in (["init", "-q"], origin):
+        subprocess.run(["git", "-C", str(small_book), *arguments], check=True)
+    run_build(small_book, expect=0)
+    text = page(small_book, "one")
+    assert "mybinder.org/v2/gh/ada/own-copy/main?urlpath=lab/tree/book/one.ipynb" in text
+    assert "colab.research.google.com/github/ada/own-copy/blob/main/book/one.ipynb" in text
+    assert notebooks.setting(small_book) not in text
+
+
+def test_a_claim_is_open_until_all_five_records_are_there():
+    claim = ledger.Claim("1.1", "one", "True.")
+    for kind in ledger.NEEDED[:-1]:
+        claim.records[kind].append({})
+    assert claim.verdict() == "open: no exercise"
+    claim.records["exercise"].append({})
+    assert claim.verdict() == "holds"
+
+
+def test_the_ledger_shows_the_distance_nearest_to_its_limit():
+    claim = ledger.Claim("1.1", "one", "True.")
+    claim.records["derivation"] = [{"distance": 1e-13, "tolerance": 1e-12}]
+    claim.records["check"] = [
+        {"distance": 0.0, "tolerance": 0.0},
+        {"distance": 2.0, "tolerance": 4.0},
+    ]
+    assert claim.largest_distance() == "2 of 4"

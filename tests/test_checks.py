@@ -1,0 +1,158 @@
+"""The checks themselves: they accept the truth, refuse everything else, and leave a record."""
+
+import math
+
+import pytest
+import torch
+
+from helpers import checks
+from helpers.checks import (
+    ClaimError,
+    bites,
+    breaks,
+    check,
+    derivation,
+    distance,
+    line,
+    monte_carlo,
+    z_scores,
+)
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a check displays: a list of (bundle, record)."""
+    outputs = []
+    monkeypatch.setattr(
+        checks, "display", lambda bundle, raw, metadata: outputs.append((bundle, metadata["book"]))
+    )
+    return outputs
+
+
+@pytest.mark.parametrize(
+    "left, right, apart",
+    [
+        ({1, 2}, {2, 3}, 2.0),
+        (frozenset(), set(), 0.0),
+        ({1}, 1.0, math.inf),
+        (1.0, 1.5, 0.5),
+        (True, False, 1.0),
+        ([1.0, 2.0], torch.tensor([1.0, 4.0]), 2.0),
+        (torch.zeros(2), torch.zeros(3), math.inf),
+        (math.nan, 1.0, math.inf),
+        (math.nan, math.nan, math.inf),
+        (math.inf, math.inf, 0.0),
+        (math.inf, -math.inf, math.inf),
+        (torch.zeros(0), torch.zeros(0), 0.0),
+    ],
+)
+def test_distance(left, right, apart):
+    assert distance(left, right) == apart
+    assert distance(right, left) == apart
+
+
+def test_a_true_derivation_is_shown_line_by_line(shown):
+    derivation("9.1", line("a", 1.0), line("b", 1.0 + 1e-14, "since"), tolerance=1e-12)
+    bundle, record = shown[0]
+    assert "| 2 | $= b$ | 1 | at most 1e-12 | since |" in bundle["text/markdown"]
+    assert record["claim"] == "9.1"
+    assert record["kind"] == "derivation"
+    assert record["count"] == 2
+    assert 0 < record["distance"] < 2e-14
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [line("a", 1.0), line("b", 1.0 + 1e-9)],
+        [line("a", {1}), line("b", {1}), line("c", {1, 2})],
+        [line("a", 2.0), line("b", 1.0, "Jensen", "<=")],
+        [line("a", math.nan), line("b", math.nan)],
+        [line("a", math.nan), line("b", 1.0, "", "<=")],
+    ],
+)
+def test_a_false_line_is_shown_and_stops_the_build(shown, lines):
+    with pytest.raises(ClaimError, match="claim 9.1, line"):
+        derivation("9.1", *lines, tolerance=1e-12)
+    assert len(shown) == 1
+
+
+def test_an_inequality_may_be_strict(shown):
+    derivation("9.1", line("a", 1.0), line("b", 2.0, "", "<="))
+    assert shown[0][1]["distance"] == 0.0
+
+
+def test_check_accepts_equal_routes_and_refuses_one_that_differs(shown):
+    check("9.1", "sum", 3.0, {"one way": 3.0, "another": 3.0})
+    with pytest.raises(ClaimError, match="another: got 3.1, needed 3"):
+        check("9.1", "sum", 3.0, {"one way": 3.0, "another": 3.1}, tolerance=0.05)
+
+
+def test_breaks_needs_every_fact(shown):
+    breaks("9.1", "without S", {"it fails": True})
+    with pytest.raises(ClaimError, match="not true that it holds"):
+        breaks("9.1", "without S", {"it fails": True, "it holds": False})
+
+
+def test_bites_refuses_a_wrong_version_that_the_check_accepts(shown):
+    bites("9.1", "sum", 3.0, {"sign": -3.0})
+    with pytest.raises(ClaimError, match="accepts the wrong version hidden"):
+        bites("9.1", "sum", 3.0, {"sign": -3.0, "hidden": 3.0})
+
+
+def test_monte_carlo_accepts_the_true_mean_and_refuses_a_wrong_one(shown, generator):
+    samples = torch.randn(20_000, generator=generator)
+    monte_carlo("9.1", "mean", samples, 0.0)
+    assert "designed false-alarm rate | 0.0001" in shown[0][0]["text/markdown"]
+    with pytest.raises(ClaimError, match="standard errors off"):
+        monte_carlo("9.1", "mean", samples, 0.05)
+
+
+def test_monte_carlo_refuses_samples_without_spread_at_a_wrong_place(shown):
+    monte_carlo("9.1", "constant", torch.ones(1000), 1.0)
+    with pytest.raises(ClaimError):
+        monte_carlo("9.1", "constant", torch.ones(1000), 1.0001)
+
+
+def test_the_false_alarm_rate_is_the_designed_one(generator):
+    """2000 checks of three columns at a designed rate of 5 %: between 3 % and 7 % fail."""
+    alarms = 0
+    for _ in range(2000):
+        samples = torch.randn(1000, 3, dtype=torch.float64, generator=generator)
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(checks, "_show", lambda *_, **__: None)
+                monte_carlo("9.1", "mean", samples, torch.zeros(3), false_alarm=0.05)
+        except ClaimError:
+            alarms += 1
+    assert 0.035 < alarms / 2000 < 0.065  # three standard errors either side of 5 %
+
+
+def test_z_scores_agree_with_the_formula(generator):
+    samples = torch.randn(5000, 2, dtype=torch.float64, generator=generator)
+    z, error = z_scores(samples, torch.tensor([0.1, -0.1], dtype=torch.float64))
+    mean, spread = samples.mean(0), samples.var(0)
+    torch.testing.assert_close(error**2, spread / 5000)
+    torch.testing.assert_close(z, (mean - torch.tensor([0.1, -0.1])) / error)
+
+
+def test_tables_do_not_change_with_the_last_digits(shown):
+    """Stored outputs are compared on other machines: tiny residuals are shown as bounds."""
+    for residual in (1e-15, 3e-15):
+        derivation("9.1", line("a", 1.0), line("b", 1.0 + residual), tolerance=1e-12)
+    assert shown[0][0] == shown[1][0]
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: line("a", 1.0, relation=">"), 'must be "=" or "<=", got'),
+        (lambda: line("|a|", 1.0), "lvert"),
+        (lambda: derivation("9.1", line("a", 1.0)), "two lines or more, got 1"),
+        (lambda: monte_carlo("9.1", "m", torch.zeros(10), 0.0), "n at least 1000, got"),
+        (lambda: monte_carlo("9.1", "m", torch.zeros(1000, 2), 0.0), "needed samples"),
+    ],
+)
+def test_bad_input_is_refused_with_advice(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,174 @@
+"""The built pages in a real browser: they work with no network, on a phone, and in the dark."""
+
+import gzip
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import notebooks
+import pytest
+from bs4 import BeautifulSoup
+from line_by_line.ledger import claims_of
+from playwright.sync_api import Page
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = [str(path.relative_to(ROOT).with_suffix(".html")) for path in notebooks.chapters(ROOT)]
+OTHER_PAGES = ("index", "ledger", "notation", "slips", "references")
+PAGES = [*CHAPTERS, *(f"book/{name}.html" for name in OTHER_PAGES)]
+HEAVIEST_PAGE = 1_500_000  # bytes, compressed as a server sends them
+COMPRESSIBLE = (".html", ".css", ".js", ".svg", ".json")
+
+
+@pytest.fixture(scope="session")
+def trees(site: Path) -> dict[str, BeautifulSoup]:
+    """Every page of the site, parsed, under its path."""
+    pages = [path for path in site.rglob("*.html") if "_static" not in path.parts]
+    return {
+        str(path.relative_to(site)): BeautifulSoup(path.read_bytes(), "html.parser")
+        for path in pages
+    }
+
+
+def read_through(page: Page) -> None:
+    """Unfold everything and go to each formula in turn: one is set when it comes into view."""
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    page.wait_for_function("!window.MathJax || MathJax.startup?.document")
+    page.evaluate(
+        """async () => {
+          if (window.MathJax) await MathJax.startup.promise;
+          for (let left, tries = 0; left = document.querySelector('mjx-lazy'); tries++) {
+            if (tries > 500) throw Error('formulas are not set when they come into view');
+            left.scrollIntoView();
+            await new Promise(done => setTimeout(done, 20));
+          }
+        }"""
+    )
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_works_without_any_other_machine(open_page: Callable[..., Page], path):
+    page = open_page(path)
+    read_through(page)
+    assert page.trouble == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_formula_is_set(open_page: Callable[..., Page], path):
+    page = open_page(path)
+    read_through(page)
+    counted = page.evaluate(
+        """() => [document.querySelectorAll('article .math').length,
+                  document.querySelectorAll('article .math > mjx-container').length,
+                  document.querySelectorAll('mjx-merror, [data-mjx-error]').length]"""
+    )
+    assert counted[0] == counted[1], "formulas found and formulas set"
+    assert counted[2] == 0, "formulas with errors"
+    prose = page.evaluate(
+        """() => { const copy = document.querySelector('article').cloneNode(true);
+                   copy.querySelectorAll('pre, code, mjx-container').forEach(e => e.remove());
+                   return copy.textContent; }"""
+    )
+    assert re.findall(r".{0,30}(?:\$\$|\\\(|\\\[|\$[^$\n]+\$).{0,30}", prose) == []
+
+
+def test_links_lead_somewhere(site: Path, trees):
+    broken = []
+    for name, tree in trees.items():
+        for link in tree.select("a[href]"):
+            url = urlparse(link["href"])
+            if url.scheme or url.netloc:
+                continue
+            target = (site / name).parent / unquote(url.path) if url.path else site / name
+            path = target.resolve()
+            if not path.is_file():
+                broken.append(f"{name}: {link['href']}")
+            elif url.fragment and path.suffix == ".html":
+                there = trees[str(path.relative_to(site.resolve()))]
+                if there.find(id=unquote(url.fragment)) is None:
+                    broken.append(f"{name}: {link['href']}")
+    assert sorted(set(broken)) == []
+
+
+def test_no_anchor_is_given_twice(trees):
+    twice = {
+        (name, anchor)
+        for name, tree in trees.items()
+        for anchor, times in Counter(node["id"] for node in tree.select("article [id]")).items()
+        if times > 1
+    }
+    assert twice == set()
+
+
+def test_every_picture_is_described(trees):
+    pictures = [(name, img) for name, tree in trees.items() for img in tree.select("article img")]
+    assert [(name, img["src"][:80]) for name, img in pictures if not img.get("alt")] == []
+
+
+@pytest.mark.parametrize("width", [390, 360])
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_sticks_out_on_a_phone(open_page: Callable[..., Page], path, width):
+    page = open_page(path, width=width, height=800)
+    read_through(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_dark_mode_follows_the_reader(open_page: Callable[..., Page]):
+    brightness = (
+        "() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)[0]"
+    )
+    assert open_page(CHAPTERS[0]).evaluate(brightness) > 200
+    page = open_page(CHAPTERS[0], dark=True)
+    assert page.evaluate(brightness) < 60
+    page.click(".theme-switch-button")  # from "as the system" to light
+    assert page.evaluate(brightness) > 200
+    page.reload()
+    assert page.evaluate(brightness) > 200, "the choice is not kept"
+
+
+def test_launch_buttons_point_at_the_repository(trees):
+    address = trees[CHAPTERS[0]].select_one(".btn-source-repository-button")["href"]
+    name = address.removeprefix("https://github.com/")
+    for chapter in CHAPTERS:
+        notebook = chapter.removesuffix(".html") + ".ipynb"
+        expected = {
+            f"https://mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/{notebook}",
+            f"https://colab.research.google.com/github/{name}/blob/main/{notebook}",
+        }
+        buttons = trees[chapter].select(".dropdown-launch-buttons a")
+        assert {button["href"] for button in buttons} == expected
+    front = {link["href"] for link in trees["book/index.html"].select("a.launch")}
+    assert front == {url.replace(notebook, CHAPTERS[0][:-5] + ".ipynb") for url in expected}
+
+
+def test_ledger_has_a_row_for_each_claim(trees):
+    rows = trees["book/ledger.html"].select("table.ledger tbody tr")
+    shown = [row.select_one("td").get_text(strip=True) for row in rows]
+    stated = [claim for path in notebooks.chapters(ROOT) for claim in claims_of(ROOT, path)[0]]
+    assert shown == stated
+    assert all(row.select_one("td.holds") for row in rows), "a claim is open"
+
+
+def test_front_page_figure_is_the_chapters(trees):
+    figure = trees["book/index.html"].select_one("article .explore")
+    assert str(figure) in [str(found) for found in trees[CHAPTERS[0]].select("article .explore")]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_are_light(open_page: Callable[..., Page], path, capsys):
+    """What a server with compression sends for a first visit; the report is part of the test."""
+    page = open_page("404-is-not-counted.txt")
+    page.trouble.clear()
+    bodies: dict[str, bytes] = {}
+    page.on("response", lambda response: bodies.setdefault(response.url, response.body()))
+    page.goto(page.url.rsplit("/", 1)[0] + "/" + path)
+    read_through(page)
+    sent = {
+        url: len(gzip.compress(body)) if urlparse(url).path.endswith(COMPRESSIBLE) else len(body)
+        for url, body in bodies.items()
+    }
+    own = next(size for url, size in sent.items() if url.endswith(path))
+    with capsys.disabled():
+        print(f"\n{path}: {sum(sent.values()) / 1e3:.0f} kB sent, {own / 1e3:.0f} kB its own")
+    assert sum(sent.values()) < HEAVIEST_PAGE

@@ -1,0 +1,96 @@
+"""Execute what is stale, build the site, and publish it in one step to _build/html.
+
+A build that fails or is interrupted leaves the last good site as it was.
+
+    python tools/build.py
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from notebooks import Progress, main, refresh
+
+JUPYTER_BOOK = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+
+
+def build(root: Path, progress: Progress) -> None:
+    """Bring `_build/html` up to date.
+
+    Raises:
+        NotebookError: If a cell fails.
+        ValueError: If `_build` is not writable or a page has warnings.
+    """
+    started = time.monotonic()
+    require_writable(root / "_build")
+    refresh(root, progress)
+    work = root / "_build/work"
+    make_pages(root, work, progress)
+    publish(work / "_build/html", root / "_build/html")
+    progress.done(f"The book is built ({time.monotonic() - started:.0f} s).")
+    print(f"Open {root / '_build/html/index.html'}")
+    print("or run `make serve` and open http://127.0.0.1:8000")
+
+
+def require_writable(folder: Path) -> None:
+    """Raise ValueError unless files can be written in the folder."""
+    try:
+        folder.mkdir(exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        message = f"The build needs to write in {folder}, and cannot: {error.strerror}."
+        raise ValueError(message) from error
+
+
+def make_pages(root: Path, work: Path, progress: Progress) -> None:
+    """Run Jupyter Book with warnings as errors, from scratch unless the last run was good.
+
+    Sphinx does not repeat the warnings of a page that it has read before, so a second run on
+    the leavings of a failed one would pass.
+    """
+    stamp = work / "stamp"
+    state = _machinery(root)
+    if not (stamp.exists() and stamp.read_text() == state):
+        shutil.rmtree(work, ignore_errors=True)
+    stamp.unlink(missing_ok=True)
+    options = ["-W", "-n", "--keep-going", "--path-output", str(work)]
+    command = [*JUPYTER_BOOK, "build", str(root), *options]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if "%]" in line:  # "reading sources... [ 50%] book/index" and the like
+                progress.show(" ".join(line.split()))
+    if process.returncode:
+        raise ValueError("The pages have the warnings above. The last good site is untouched.")
+    stamp.write_text(state)
+
+
+def _machinery(root: Path) -> str:
+    """A digest of what shapes every page."""
+    names = ["_config.yml", "_toc.yml", "requirements-dev.txt"]
+    names += ["book/_ext/**/*.py", "book/_templates/**/*.html", "tools/*.py"]
+    files = sorted(path for name in names for path in root.glob(name))
+    return hashlib.sha256(b"\n".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def publish(source: Path, target: Path) -> None:
+    """Put a copy of the source in the target's place, all at once."""
+    fresh, old = target.with_name("html.new"), target.with_name("html.old")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(source, fresh)
+    try:
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            target.rename(old)
+        fresh.rename(target)
+    finally:
+        if old.exists() and not target.exists():
+            old.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(build)

@@ -1,0 +1,308 @@
+"""Execute the chapters, keep the results in jupyter-cache, and store them in the notebooks.
+
+Jupyter Book's own cache looks at a notebook's code cells alone. Here a result counts as fresh
+only while the code cells, every helper that they import (through other helpers too), the data
+files beside those helpers and requirements.txt are what they were when the notebook ran.
+
+    python tools/notebooks.py    execute what is stale, store all outputs in the notebooks
+"""
+
+import ast
+import asyncio
+import hashlib
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+import yaml
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
+from jupyter_cache.cache.db import NbCacheRecord
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = Path("_build/.jupyter_cache")
+CELL_TIMEOUT = 120  # seconds
+KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+PASSING_METADATA = ("execution", "ExecuteTime", "collapsed", "scrolled", "trusted")
+BOOTSTRAP_LINE = re.compile(r'^BOOK = "[^"]*"', re.MULTILINE)
+
+# One thread: faster on small models, and the same digits whatever the number of cores.
+# Static figures: sliders that work without a kernel, even if the shell belongs to an editor.
+KERNEL_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "EXPLORE_MODE": "static"}
+
+
+class NotebookError(Exception):
+    """A notebook could not be executed; the message names chapter, cell and error."""
+
+
+class Client(NotebookClient):
+    """A notebook client that Ctrl-C ends like any other program."""
+
+    async def async_start_new_kernel(self, **settings: object) -> None:
+        """Start the kernel; give back Ctrl-C, which nbclient handles with a traceback of its own."""
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+        await super().async_start_new_kernel(**settings)
+
+
+class Progress:
+    """One line that is rewritten in place on a terminal, plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self.in_place = sys.stdout.isatty()
+
+    def show(self, text: str) -> None:
+        """Show where a long step stands."""
+        if self.in_place:
+            print(f"\r{text[:99]}\x1b[K", end="", flush=True)
+        else:
+            print(text, flush=True)
+
+    def done(self, text: str) -> None:
+        """Close the step with a line that stays."""
+        self.show(text)
+        if self.in_place:
+            print()
+
+
+def chapters(root: Path) -> list[Path]:
+    """The notebooks named in _toc.yml, in the order of the book."""
+    site = parse_toc_yaml(root / "_toc.yml")
+    paths = (root / f"{name}.ipynb" for name in site)
+    return [path for path in paths if path.exists()]
+
+
+def setting(root: Path) -> str:
+    """The repository's public address: the one place that holds it is _config.yml."""
+    return yaml.safe_load((root / "_config.yml").read_text("utf8"))["repository"]["url"]
+
+
+def read(path: Path) -> NotebookNode:
+    """A notebook in format 4.5; a cell without an id gets one from its position."""
+    content = json.loads(path.read_text("utf8"))
+    for index, cell in enumerate(content["cells"]):
+        cell.setdefault("id", f"cell-{index}")
+    content["nbformat_minor"] = 5
+    return nbformat.reads(json.dumps(content), as_version=4)
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """The cells that run."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def dependencies(root: Path, notebook: NotebookNode) -> list[Path]:
+    """Files of this repository on which the notebook's results depend.
+
+    They are requirements.txt, the modules that the code imports, the modules that those import
+    and so on, and the files beside the modules of a package that are not Python (its data).
+    """
+    found: set[Path] = set()
+    pending = [name for cell in code_cells(notebook) for name in imports(cell.source)]
+    while pending:
+        for path in module_files(root, pending.pop()) - found:
+            found.add(path)
+            package = ".".join(path.relative_to(root).parent.parts)
+            pending.extend(imports(path.read_text("utf8"), package))
+    packages = {path.parent for path in found} - {root}
+    beside = (path for folder in packages for path in folder.iterdir() if path.is_file())
+    found.update(path for path in beside if path.suffix not in (".py", ".pyc"))
+    return [root / "requirements.txt", *sorted(found)]
+
+
+def imports(code: str, package: str = "") -> Iterator[str]:
+    """Dotted names that the code imports; `package` is where its relative imports start."""
+    python = "\n".join("" if line.lstrip()[:1] in ("%", "!") else line for line in code.split("\n"))
+    try:
+        tree = ast.parse(python)
+    except SyntaxError:  # it fails when it runs, with a better message than any from here
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) + 1 - node.level]
+            start = ".".join([*(above if node.level else []), *filter(None, [node.module])])
+            yield from (f"{start}.{alias.name}" for alias in node.names)
+
+
+def module_files(root: Path, name: str) -> set[Path]:
+    """Files that importing `name` runs, as far as they lie under root."""
+    parts = name.split(".")
+    prefixes = [root.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+    files = {path.with_suffix(".py") for path in prefixes}
+    return {path for path in files | {p / "__init__.py" for p in prefixes} if path.is_file()}
+
+
+def fingerprint(root: Path, notebook: NotebookNode) -> str:
+    """Changes when, and only when, the notebook has to be executed again."""
+    code = [(cell.source, cell.metadata.get("tags", [])) for cell in code_cells(notebook)]
+    digest = hashlib.sha256(json.dumps(code).encode())
+    for path in dependencies(root, notebook):
+        digest.update(f"\n{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def executed(root: Path, path: Path) -> NotebookNode | None:
+    """The notebook as it reads now with its outputs, or None if it has to be executed."""
+    notebook = read(path)
+    cache = get_cache(root / CACHE)
+    record = _record(cache, fingerprint(root, notebook))
+    if record is None:
+        return None
+    results = cache.get_cache_bundle(record.pk).nb
+    for cell, result in zip(code_cells(notebook), code_cells(results), strict=True):
+        cell.outputs, cell.execution_count = result.outputs, result.execution_count
+    return notebook
+
+
+def _record(cache: JupyterCacheAbstract, wanted: str) -> NbCacheRecord | None:
+    records = cache.list_cache_records()
+    return next((r for r in records if r.data.get("fingerprint") == wanted), None)
+
+
+def refresh(root: Path, progress: Progress) -> None:
+    """Execute the chapters that are stale, so that the cache holds fresh results of all.
+
+    Raises:
+        NotebookError: If a cell fails.
+    """
+    for path in chapters(root):
+        notebook = executed(root, path)
+        seconds = None
+        if notebook is None:
+            started = time.monotonic()
+            notebook = run(path, progress)
+            seconds = time.monotonic() - started
+            progress.done(f"{path.stem}  executed in {seconds:.0f} s")
+        keep(root, path, notebook, seconds)
+
+
+def run(path: Path, progress: Progress) -> NotebookNode:
+    """Execute a notebook in a kernel of its own, started in the notebook's folder."""
+    notebook = read(path)
+    started = time.monotonic()
+    current = 0
+
+    def note_cell(cell: NotebookNode, cell_index: int) -> None:
+        nonlocal current
+        current = cell_index
+        elapsed = time.monotonic() - started
+        progress.show(
+            f"{path.stem}  cell {cell_index + 1}/{len(notebook.cells)}  {elapsed:.0f} s"
+        )
+
+    client = Client(
+        notebook,
+        kernel_name="python3",
+        timeout=CELL_TIMEOUT,
+        record_timing=False,
+        coalesce_streams=True,
+        shutdown_kernel="immediate",
+        extra_arguments=["--log-level=ERROR"],  # hushes a note about TCP at every start
+        resources={"metadata": {"path": str(path.parent)}},
+        on_cell_start=note_cell,
+    )
+    try:
+        client.execute(env=os.environ | KERNEL_ENVIRONMENT)
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        raise NotebookError(_describe(path, current, notebook.cells[current], error)) from error
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        cell.execution_count = number
+    return notebook
+
+
+def _describe(path: Path, index: int, cell: NotebookNode, error: Exception) -> str:
+    reasons = {
+        CellTimeoutError: f"the cell ran for more than {CELL_TIMEOUT} s",
+        DeadKernelError: "the kernel died: it was killed, ran out of memory, or the code ended it",
+    }
+    reason = reasons.get(type(error)) or f"{error.ename}: {error.evalue}"
+    head = "\n".join(f"    {line}" for line in cell.source.split("\n")[:6])
+    return f"{path.stem}, cell {index + 1}, failed:\n{head}\n{reason}"
+
+
+def keep(root: Path, path: Path, notebook: NotebookNode, seconds: float | None = None) -> None:
+    """Put results where Jupyter Book finds them, in place of all older ones of this notebook.
+
+    A result is also put there anew when only metadata changed (a caption), since Jupyter
+    Book's key covers the cells' metadata and ours does not.
+    """
+    cache = get_cache(root / CACHE)
+    current = fingerprint(root, notebook)
+    _, key = cache.create_hashed_notebook(notebook)
+    records = [record for record in cache.list_cache_records() if record.uri == str(path)]
+    old = [r for r in records if (r.hashkey, r.data.get("fingerprint")) != (key, current)]
+    for record in old:
+        seconds = seconds or record.data.get("execution_seconds")
+        cache.remove_cache(record.pk)
+    if len(old) == len(records):
+        data = {"fingerprint": current, "execution_seconds": seconds}
+        cache.cache_notebook_bundle(CacheBundleIn(notebook, str(path), data=data), overwrite=True)
+
+
+def canonical(notebook: NotebookNode, url: str) -> NotebookNode:
+    """The form in which notebooks are committed: equal results give equal files.
+
+    Raises:
+        ValueError: If the cell tagged `bootstrap` does not hold the line that names the book.
+    """
+    kept = {"kernelspec", "language_info", "widgets"}
+    notebook.metadata = {k: v for k, v in notebook.metadata.items() if k not in kept}
+    notebook.metadata |= {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    for cell in notebook.cells:
+        for key in PASSING_METADATA:
+            cell.metadata.pop(key, None)
+        if "bootstrap" in cell.metadata.get("tags", []):
+            cell.source, lines = BOOTSTRAP_LINE.subn(f'BOOK = "{url}"', cell.source)
+            if lines != 1:
+                raise ValueError(f'the bootstrap cell needs one line BOOK = "...", has {lines}')
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        cell.execution_count = number if cell.outputs or cell.execution_count else None
+        for output in cell.outputs:
+            output.get("metadata", {}).get("book", {}).pop("seconds", None)
+            if "execution_count" in output:
+                output.execution_count = number
+    return nbformat.from_dict(notebook)
+
+
+def write(path: Path, notebook: NotebookNode) -> None:
+    """Write a notebook if it differs from the file."""
+    text = nbformat.writes(notebook) + "\n"
+    if path.read_text("utf8") != text:
+        path.write_text(text, "utf8")
+
+
+def store(root: Path, progress: Progress) -> None:
+    """Execute what is stale and store every chapter's outputs in its notebook."""
+    url = setting(root)
+    for path in chapters(root):
+        write(path, canonical(read(path), url))  # the address is code, so it comes first
+    refresh(root, progress)
+    for path in chapters(root):
+        write(path, canonical(executed(root, path), url))
+        progress.done(f"{path.relative_to(root)}  outputs stored")
+
+
+def main(action: Callable[[Path, Progress], None]) -> None:
+    """Run an action on this repository; a failure is one message and exit code 1."""
+    progress = Progress()
+    try:
+        action(ROOT, progress)
+    except (NotebookError, ValueError) as error:
+        raise SystemExit(f"\n{error}") from error
+    except KeyboardInterrupt:
+        raise SystemExit("\ninterrupted") from None
+
+
+if __name__ == "__main__":
+    main(store)
