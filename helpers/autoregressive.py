@@ -7,6 +7,7 @@ A receptive field is a frozenset of pixels. Images and feature maps have shape
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -254,6 +255,8 @@ def power_of_a(
     Source: chapter 1, lemma 2.
     """
     _require_pixel(pixel, shape)
+    if power < 0:
+        raise ValueError(f"the number of steps must be 0 or more, got {power}")
     if shape[1] < 2:
         raise ValueError(f"the closed form needs a map of width 2 or more, got width {shape[1]}")
     past = 1 if order == "bottom-up" else -1
@@ -364,9 +367,7 @@ def blind_spot(
         seen = deeper
 
 
-def dependencies_by_gradient(
-    network: nn.Module, pixel: Pixel, inputs: Tensor
-) -> frozenset[Pixel]:
+def dependencies_by_gradient(network: nn.Module, pixel: Pixel, inputs: Tensor) -> frozenset[Pixel]:
     """Input pixels at which the derivative of an output pixel is not zero.
 
     Args:
@@ -393,7 +394,7 @@ def dependencies_by_perturbation(
     Arguments and result are those of `dependencies_by_gradient`.
     """
     _require_pixel(pixel, inputs.shape[-2:])
-    batch, channels, height, width = inputs.shape
+    batch, _, height, width = inputs.shape
     bumps = torch.eye(height * width, dtype=inputs.dtype, device=inputs.device)
     bumps = bumps.view(-1, 1, 1, height, width)  # (which pixel, batch, channels, height, width)
     row, column = pixel
@@ -523,8 +524,17 @@ def log_prob(model: nn.Module, images: Tensor) -> Tensor:
 
     Returns:
         Nats per image, (batch,).
+
+    Raises:
+        ValueError: If a grey level is not one of the model's.
     """
     logits = model(images)
+    levels = logits.shape[1]
+    if not torch.isin(images, torch.arange(levels, device=images.device)).all():
+        raise ValueError(
+            f"grey levels must be whole, 0 to {levels - 1}; "
+            f"got values from {images.min():g} to {images.max():g}"
+        )
     return -functional.cross_entropy(logits, images[:, 0].long(), reduction="none").sum((1, 2))
 
 
@@ -549,9 +559,14 @@ def fill_in(
 
     Returns:
         Complete images, of the same shape and type.
+
+    Raises:
+        ValueError: If `known` does not have the images' height and width.
     """
     shape = tuple(images.shape[-2:])
     known = torch.zeros(shape, dtype=torch.bool) if known is None else known
+    if tuple(known.shape) != shape:
+        raise ValueError(f"known must be {shape}, one entry a pixel; got {tuple(known.shape)}")
     canvas = images * known.to(images)
     for row, column in raster_order(shape, order):
         if not known[row - 1, column - 1]:
@@ -581,8 +596,7 @@ def _require_layers(kinds: Sequence) -> None:
 
 def _require_pixel(pixel: Pixel, shape: Sequence[int]) -> None:
     whole = isinstance(pixel, tuple) and len(pixel) == 2
-    whole = whole and all(isinstance(i, int) and not isinstance(i, bool) for i in pixel)
-    if not whole:
+    if not (whole and all(isinstance(i, Integral) and not isinstance(i, bool) for i in pixel)):
         raise ValueError(f"a pixel must be two whole numbers (row, column), got {pixel!r}")
     if not _inside(pixel, shape):
         raise ValueError(

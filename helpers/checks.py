@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 
 import torch
@@ -102,7 +103,7 @@ def derivation(
     """
     if len(lines) < 2:
         raise ValueError(f"a derivation needs two lines or more, got {len(lines)}")
-    steps = [_step(above, below) for above, below in zip(lines[:-1], lines[1:], strict=True)]
+    steps = [_step(above, below) for above, below in pairwise(lines)]
     rows = []
     for number, (this, step) in enumerate(zip(lines, [None, *steps], strict=True), start=1):
         sign = "" if step is None else {"=": "=", "<=": r"\le"}[this.relation]
@@ -333,6 +334,4 @@ def _show(
     table = "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
     markdown = f'<a id="{anchor}"></a>\n**Claim {claim}. {title}**\n\n{table}\n'
     plain = "\n".join([f"Claim {claim}. {title}", *("  ".join(row) for row in rows)])
-    display(
-        {"text/markdown": markdown, "text/plain": plain}, raw=True, metadata={"book": record}
-    )
+    display({"text/markdown": markdown, "text/plain": plain}, raw=True, metadata={"book": record})

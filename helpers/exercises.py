@@ -52,7 +52,7 @@ def check_answer(number: str, answer: Any) -> None:
     Raises:
         ValueError: If there is no such exercise.
     """
-    right, message = feedback(number, answer)
+    _, message = feedback(number, answer)
     text = f"Exercise {number}: {message}"
     record = {
         "claim": EXERCISES[number].claim,

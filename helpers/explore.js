@@ -96,8 +96,10 @@
     let from = null;
 
     function chooseAt(event) {
-      const element = document.elementFromPoint(event.clientX, event.clientY);
-      const hit = element && view.contains(element) && element.closest("[data-set]");
+      // All elements there, since a label may lie over the cell it belongs to.
+      const elements = document.elementsFromPoint(event.clientX, event.clientY);
+      const hit = elements.filter((element) => view.contains(element))
+        .map((element) => element.closest("[data-set]")).find(Boolean);
       if (hit) choose(JSON.parse(hit.getAttribute("data-set")));
     }
 

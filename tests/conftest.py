@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from notebooks import KERNEL_ENVIRONMENT
+from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-# Notebooks run here as they do in `make book`, whatever editor this shell belongs to.
-os.environ |= {"OMP_NUM_THREADS": "1", "EXPLORE_MODE": "static"}
+os.environ |= KERNEL_ENVIRONMENT  # nbval's kernels then run as those of `make book` do
 
 
 @pytest.fixture
@@ -73,16 +73,25 @@ def open_page(browser: Browser, site_url: str) -> Iterator[Callable[..., Page]]:
     """Opens a page of the site: `open_page("book/index.html", width=390, dark=True)`.
 
     Requests to anywhere else are refused. `page.trouble` lists them, with every error that the
-    page reported and every file that it asked for in vain.
+    page reported and every file that it asked for in vain. `on_response`, if given, sees every
+    response.
     """
     contexts: list[BrowserContext] = []
 
-    def open_one(path: str, *, width: int = 1280, height: int = 900, dark: bool = False) -> Page:
+    def open_one(
+        path: str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        dark: bool = False,
+        on_response: Callable[[Response], None] = lambda response: None,
+    ) -> Page:
         scheme = "dark" if dark else "light"
         viewport = {"width": width, "height": height}
         contexts.append(browser.new_context(viewport=viewport, color_scheme=scheme))
         page = contexts[-1].new_page()
         page.trouble = []
+        page.on("response", on_response)
         watch(page, site_url)
         page.goto(f"{site_url}/{path}", wait_until="load")
         return page

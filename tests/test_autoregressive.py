@@ -1,6 +1,9 @@
 """Chapter 1 by law: three routes to every field, the theorem, and every wrong version caught."""
 
 import itertools
+import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,6 +26,7 @@ from helpers.autoregressive import (
     two_stack_receptive_field,
 )
 
+ROOT = Path(__file__).resolve().parent.parent
 STACKS = ("AA", "AB", "BA", "BB")
 GRID = (5, 5)
 PIXELS = raster_order(GRID)
@@ -74,6 +78,19 @@ def test_an_a_mask_opens_exactly_the_past_inside_its_window(order):
 
 
 # --- receptive fields ---
+
+
+def test_the_chapter_states_what_is_tested_here():
+    """The pixels in the four sentences of the chapter are those of CLAIMED."""
+    notebook = json.loads((ROOT / "book/01_autoregressive.ipynb").read_text(encoding="utf8"))
+    prose = "\n".join("".join(c["source"]) for c in notebook["cells"])
+    stated = re.findall(r"\*\*Claim 1\.(\d)\.\*\* With masks (\w), (\w), (.*)", prose)
+    assert [(number, first + second) for number, first, second, _ in stated] == list(
+        zip("1234", STACKS, strict=True)
+    )
+    for _, first, second, sentence in stated:
+        names = " ".join(re.findall(r"\b\d\d\b", sentence.split("reads")[1]))
+        assert pixels(names) == CLAIMED[first + second]
 
 
 @pytest.mark.parametrize("kinds", STACKS)
@@ -211,7 +228,9 @@ def circular_field(kinds, pixel):
     reached = {pixel}
     for kind in reversed(kinds):
         offsets = [(int(i) - 1, int(j) - 1) for i, j in kernel_mask(kind).nonzero()]
-        reached = {((r + d - 1) % 5 + 1, (c + e - 1) % 5 + 1) for r, c in reached for d, e in offsets}
+        reached = {
+            ((r + d - 1) % 5 + 1, (c + e - 1) % 5 + 1) for r, c in reached for d, e in offsets
+        }
     return frozenset(reached)
 
 
@@ -257,6 +276,24 @@ def test_the_counts_that_part_c_gives():
     assert receptive_field("AB", (3, 3)) == pixels("31 32 41 42 43 44 51 52 53 54 55")
 
 
+def test_what_the_page_on_slips_states():
+    """The fields of the source's Figure 3, and what a flipped kernel would read."""
+    figure_3 = {
+        "33": "32 42 43 44",
+        "34": "33 43 44 45",
+        "43": "42 52 53 54",
+        "44": "43 53 54 55",
+        "45": "44 54 55",
+    }
+    page = (ROOT / "book/slips.md").read_text(encoding="utf8")
+    for name, read in figure_3.items():
+        assert apply_mask(A, pixels(name), GRID) == pixels(read)
+        assert f"{name} reads {read.replace(' ', ', ')}" in page
+    assert frozenset().union(*(apply_mask(A, pixels(n), GRID) for n in figure_3)) == CLAIMED["AB"]
+    assert apply_mask(B.flip(0, 1), pixels("34"), GRID) == pixels("23 24 25 34 35")
+    assert "would read 23, 24, 25, 34 and 35" in page
+
+
 def test_no_false_alarm_over_200_seeds():
     """Random weights and inputs never make the three routes disagree on a correct network."""
     for seed in range(200):
@@ -272,7 +309,10 @@ def test_no_false_alarm_over_200_seeds():
 
 BAD_CALLS = {
     "unknown kind": (lambda: kernel_mask("C"), "must be one of A, B"),
-    "unknown order": (lambda: kernel_mask("A", order="left"), "must be one of bottom-up, top-down"),
+    "unknown order": (
+        lambda: kernel_mask("A", order="left"),
+        "must be one of bottom-up, top-down",
+    ),
     "even size": (lambda: kernel_mask("A", 4), "odd whole number from 1 up, got 4"),
     "size not whole": (lambda: kernel_mask("A", 3.0), "odd whole number from 1 up, got 3.0"),
     "negative size": (lambda: kernel_mask("A", -3), "got -3"),
@@ -283,7 +323,10 @@ BAD_CALLS = {
     "pixel one number": (lambda: receptive_field("AB", 34), "two whole numbers.*got 34"),
     "pixel of truth values": (lambda: receptive_field("AB", (True, 4)), "two whole numbers"),
     "kind in a stack": (lambda: receptive_field("AC", (3, 4)), "got 'C'"),
-    "skip around nothing": (lambda: receptive_field("AB", (3, 4), skips=[3]), "layers from 1 to 2"),
+    "skip around nothing": (
+        lambda: receptive_field("AB", (3, 4), skips=[3]),
+        "layers from 1 to 2",
+    ),
     "theorem on other kinds": (
         lambda: receptive_field_by_theorem(["vertical-A"], (3, 4)),
         "must be one of A, B; got 'vertical-A'",
@@ -297,6 +340,7 @@ BAD_CALLS = {
         lambda: MaskedConv2d("A", 1, 1)(torch.zeros(1, 1, 5, 5).long()),
         "must be torch.float32, got torch.int64",
     ),
+    "negative steps": (lambda: power_of_a(-1, (3, 4), (5, 5)), "0 or more, got -1"),
     "pixel name": (lambda: pixels("34 4"), "two digits from 1 to 9, got '4'"),
     "empty network": (
         lambda: masked_stack("", generator=torch.Generator()),

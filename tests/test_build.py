@@ -24,7 +24,8 @@ import sys
 sys.path.insert(0, "..")
 from helpers.sums import total"""
 CLAIM = '# A small book\n\n<a id="claim-1-1"></a>\n**Claim 1.1.** One and one is $2$.'
-RECORDS = """record = {"claim": "1.1", "distance": 0.0, "tolerance": 0.0, "count": 2, "seconds": 0.1}
+RECORDS = """record = {"claim": "1.1", "count": 2, "seconds": 0.1}
+record |= {"distance": 0.0, "tolerance": 0.0}
 for kind in ["derivation", "check", "breaks", "bites", "exercise"]:
     about = {"book": record | {"kind": kind, "title": kind, "anchor": None}}
     display({"text/plain": f"{kind} {total(1, 1)}"}, raw=True, metadata=about)"""
@@ -109,6 +110,14 @@ def test_a_claim_edit_reaches_the_ledger(small_book):
     path.write_text(path.read_text().replace("One and one is", "Twice one is"))
     assert "cell" not in run_build(small_book, expect=0)
     assert "Twice one is" in page(small_book, "ledger")
+
+
+def test_a_style_edit_reaches_the_site(small_book):
+    """Sphinx copies style sheets only when a page has changed too."""
+    with (small_book / "book/_static/book.css").open("a") as sheet:
+        sheet.write("/* edited */")
+    assert "cell" not in run_build(small_book, expect=0)
+    assert "edited" in (small_book / "_build/html/_static/book.css").read_text()
 
 
 def test_a_helper_of_a_helper_executes_and_shows(small_book):

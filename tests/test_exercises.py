@@ -177,7 +177,7 @@ def test_the_leak_instances_hold_both_kinds():
 
 
 def test_an_unknown_exercise_is_refused():
-    with pytest.raises(ValueError, match="no exercise '9.9'; there are 1.1"):
+    with pytest.raises(ValueError, match=r"no exercise '9\.9'; there are 1\.1"):
         check_answer("9.9", 0)
 
 

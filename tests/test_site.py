@@ -11,7 +11,7 @@ import notebooks
 import pytest
 from bs4 import BeautifulSoup
 from line_by_line.ledger import claims_of
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Response
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = [str(path.relative_to(ROOT).with_suffix(".html")) for path in notebooks.chapters(ROOT)]
@@ -40,7 +40,7 @@ def read_through(page: Page) -> None:
           if (window.MathJax) await MathJax.startup.promise;
           for (let left, tries = 0; left = document.querySelector('mjx-lazy'); tries++) {
             if (tries > 500) throw Error('formulas are not set when they come into view');
-            left.scrollIntoView();
+            left.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});
             await new Promise(done => setTimeout(done, 20));
           }
         }"""
@@ -114,6 +114,53 @@ def test_nothing_sticks_out_on_a_phone(open_page: Callable[..., Page], path, wid
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_figures_keep_to_their_column(open_page: Callable[..., Page], path):
+    """What sticks out of the text column lies under the table of contents."""
+    page = open_page(path)
+    outside = page.evaluate(
+        """() => { const edge = document.querySelector('article').getBoundingClientRect().right;
+                   return [...document.querySelectorAll('article figure, article .explore *')]
+                     .filter(e => e.getBoundingClientRect().right > edge + 1)
+                     .map(e => e.className); }"""
+    )
+    assert outside == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_text_stands_out_from_its_ground(open_page: Callable[..., Page], path, dark):
+    """The contrast that WCAG 2 asks of text (4.5), measured on everything that can be read."""
+    page = open_page(path, dark=dark)
+    faint = page.evaluate(
+        """() => {
+          const parts = colour => colour.match(/[\\d.]+/g).map(Number);
+          const linear = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+          const light = ([r, g, b]) =>
+            0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+          const ground = e => {
+            for (; e; e = e.parentElement) {
+              const [r, g, b, alpha = 1] = parts(getComputedStyle(e).backgroundColor);
+              if (alpha > 0.5) return [r, g, b];
+            }
+            return [255, 255, 255];
+          };
+          const faint = new Set();
+          const texts = document.createTreeWalker(document.querySelector('article'), 4);
+          for (let text; text = texts.nextNode();) {
+            const e = text.parentElement;
+            if (!text.data.trim() || e.closest('svg, style, script, [hidden]')) continue;
+            if (!e.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
+            const [a, b] = [light(parts(getComputedStyle(e).color)), light(ground(e))];
+            const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+            if (contrast < 4.5) faint.add(`${contrast.toFixed(1)} ${text.data.slice(0, 40)}`);
+          }
+          return [...faint];
+        }"""
+    )
+    assert faint == []
+
+
 def test_dark_mode_follows_the_reader(open_page: Callable[..., Page]):
     brightness = (
         "() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)[0]"
@@ -158,12 +205,9 @@ def test_front_page_figure_is_the_chapters(trees):
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_are_light(open_page: Callable[..., Page], path, capsys):
     """What a server with compression sends for a first visit; the report is part of the test."""
-    page = open_page("404-is-not-counted.txt")
-    page.trouble.clear()
-    bodies: dict[str, bytes] = {}
-    page.on("response", lambda response: bodies.setdefault(response.url, response.body()))
-    page.goto(page.url.rsplit("/", 1)[0] + "/" + path)
-    read_through(page)
+    responses: list[Response] = []
+    read_through(open_page(path, on_response=lambda response: responses.append(response)))
+    bodies = {response.url: response.body() for response in responses}
     sent = {
         url: len(gzip.compress(body)) if urlparse(url).path.endswith(COMPRESSIBLE) else len(body)
         for url, body in bodies.items()

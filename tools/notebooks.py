@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -49,7 +50,7 @@ class Client(NotebookClient):
     """A notebook client that Ctrl-C ends like any other program."""
 
     async def async_start_new_kernel(self, **settings: object) -> None:
-        """Start the kernel; give back Ctrl-C, which nbclient handles with a traceback of its own."""
+        """Start the kernel; give back Ctrl-C, which nbclient takes and ends in a traceback."""
         asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
         await super().async_start_new_kernel(**settings)
 
@@ -63,7 +64,8 @@ class Progress:
     def show(self, text: str) -> None:
         """Show where a long step stands."""
         if self.in_place:
-            print(f"\r{text[:99]}\x1b[K", end="", flush=True)
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r{text[:width]}\x1b[K", end="", flush=True)
         else:
             print(text, flush=True)
 
@@ -121,7 +123,8 @@ def dependencies(root: Path, notebook: NotebookNode) -> list[Path]:
 
 def imports(code: str, package: str = "") -> Iterator[str]:
     """Dotted names that the code imports; `package` is where its relative imports start."""
-    python = "\n".join("" if line.lstrip()[:1] in ("%", "!") else line for line in code.split("\n"))
+    lines = code.split("\n")
+    python = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
     try:
         tree = ast.parse(python)
     except SyntaxError:  # it fails when it runs, with a better message than any from here
@@ -130,8 +133,9 @@ def imports(code: str, package: str = "") -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) + 1 - node.level]
-            start = ".".join([*(above if node.level else []), *filter(None, [node.module])])
+            parts = package.split(".")
+            above = parts[: len(parts) + 1 - node.level] if node.level else []
+            start = ".".join([*above, *filter(None, [node.module])])
             yield from (f"{start}.{alias.name}" for alias in node.names)
 
 
@@ -197,9 +201,7 @@ def run(path: Path, progress: Progress) -> NotebookNode:
         nonlocal current
         current = cell_index
         elapsed = time.monotonic() - started
-        progress.show(
-            f"{path.stem}  cell {cell_index + 1}/{len(notebook.cells)}  {elapsed:.0f} s"
-        )
+        progress.show(f"{path.stem}  cell {cell_index + 1}/{len(notebook.cells)}  {elapsed:.0f} s")
 
     client = Client(
         notebook,
@@ -256,8 +258,8 @@ def canonical(notebook: NotebookNode, url: str) -> NotebookNode:
     Raises:
         ValueError: If the cell tagged `bootstrap` does not hold the line that names the book.
     """
-    kept = {"kernelspec", "language_info", "widgets"}
-    notebook.metadata = {k: v for k, v in notebook.metadata.items() if k not in kept}
+    replaced = {"kernelspec", "language_info", "widgets"}
+    notebook.metadata = {k: v for k, v in notebook.metadata.items() if k not in replaced}
     notebook.metadata |= {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
     for cell in notebook.cells:
         for key in PASSING_METADATA:

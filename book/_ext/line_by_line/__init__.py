@@ -15,8 +15,7 @@ from sphinx.util.console import nocolor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
 
-from line_by_line import assets, cell_output, ledger  # noqa: E402  they need the tools too
-from notebooks import (  # noqa: E402
+from notebooks import (
     CACHE,
     NotebookError,
     Progress,
@@ -25,6 +24,8 @@ from notebooks import (  # noqa: E402
     read,
     refresh,
 )
+
+from line_by_line import assets, cell_output, ledger
 
 GITHUB = re.compile(r"^(?:https://|ssh://git@|git@)github\.com[/:]([^/]+)/(.+?)(?:\.git)?/?$")
 
@@ -107,7 +108,8 @@ class KeepTags(SphinxTransform):
     def apply(self) -> None:
         for node in self.document.findall(nodes.math_block):
             if r"\tag" in node.astext() and not node.get("nowrap"):
-                node.children = [nodes.Text(f"\\begin{{equation}}{node.astext()}\\end{{equation}}")]
+                formula = rf"\begin{{equation}}{node.astext()}\end{{equation}}"
+                node.children = [nodes.Text(formula)]
                 node["nowrap"] = True
 
 

@@ -10,7 +10,12 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 
-MATHJAX_PARTS = ("tex-chtml.js", "ui/lazy.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
+MATHJAX_PARTS = (
+    "tex-chtml.js",
+    "ui/lazy.js",
+    "output/chtml/fonts/woff-v2",
+    "input/tex/extensions",
+)
 FONT_AWESOME = Path(pydata_sphinx_theme.__file__).parent.joinpath(
     "theme/pydata_sphinx_theme/static/vendor/fontawesome/6.5.2"
 )
@@ -27,7 +32,7 @@ ICON_RULES = """\
 }
 .fas, .fa-solid, .fab { display: inline-block; font: var(--fa-font-solid); }
 .fab { font: var(--fa-font-brands); }
-.fa-lg { font-size: 1.25em; line-height: 0.05em; vertical-align: -0.075em; }
+.fa-lg { font-size: 1.25em; vertical-align: middle; }
 """
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from docutils import nodes
-from line_by_line.cell_output import mark_as_made_from_chapters
 from notebooks import chapters, code_cells, executed
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+
+from line_by_line.cell_output import mark_as_made_from_chapters
 
 STATEMENT = re.compile(
     r'<a id="claim-[\w-]+"></a>\s*\*\*Claim ([\w.]+?)\.\*\*\s*(.+?)(?=\n\s*\n|\Z)', re.DOTALL
@@ -99,8 +100,8 @@ def claims_of(root: Path, path: Path) -> tuple[dict[str, Claim], list[str]]:
             if record and record["claim"] in claims:
                 claims[record["claim"]].records[record["kind"]].append(record | {"cell": index})
             elif record:
-                faults.append(f"{path.stem} has a {record['kind']} of claim {record['claim']}, ")
-                faults[-1] += "but states no such claim"
+                found = f"a {record['kind']} of claim {record['claim']}"
+                faults.append(f"{path.stem} has {found}, but states no such claim")
     faults += [
         f"claim {claim.number} of {path.stem} has no record: nothing was run for it"
         for claim in claims.values()
@@ -130,10 +131,11 @@ class Ledger(SphinxDirective):
     def row(self, claim: Claim) -> nodes.row:
         """One claim's cells, in the order of HEAD."""
         statement = nodes.entry("", *self.parse_text_to_nodes(claim.statement))
+        page = f"{claim.page}.html"
         links = nodes.paragraph()
         for word, anchor in claim.links():
-            links += [nodes.reference("", word, refuri=f"{claim.page}.html#{anchor}"), nodes.Text(" ")]
-        home = nodes.reference("", claim.number, refuri=f"{claim.page}.html#{claim.anchor}")
+            links += [nodes.reference("", word, refuri=f"{page}#{anchor}"), nodes.Text(" ")]
+        home = nodes.reference("", claim.number, refuri=f"{page}#{claim.anchor}")
         verdict = claim.verdict()
         words = [
             verdict,

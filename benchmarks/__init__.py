@@ -1,0 +1,1 @@
+"""What the budgets in README.md are measured with: `make benchmark`."""

@@ -1,0 +1,159 @@
+"""Measure the real model, the chapters and their pages, and print one table each.
+
+    python -m benchmarks                     all of them
+    python -m benchmarks model chapters      some of them
+
+Machines are shared and noisy: CPU seconds and medians are given where they exist.
+"""
+
+import functools
+import gzip
+import http.server
+import shutil
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import torch
+from nbclient import NotebookClient
+from playwright.sync_api import Page, sync_playwright
+from torch.nn.functional import cross_entropy
+
+from helpers.autoregressive import PixelCNN, log_prob
+from helpers.digits import load_digits, train
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = sorted((ROOT / "book").glob("[0-9]*.ipynb"))
+NATS_PER_BIT = 64 * torch.log(torch.tensor(2.0)).item()
+PEER = "the peer's notebook: 86.53 nats, 950545 parameters, 274 to 334 CPU s"
+
+USAGE = """
+import resource
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+"""
+
+# Milliseconds from moving a slider one step to the second frame after it, for each step.
+LATENCY = """async (slider) => {
+  const frame = () => new Promise(requestAnimationFrame), times = [];
+  for (let value = Number(slider.min); value <= Number(slider.max); value++) {
+    const start = performance.now();
+    slider.value = value;
+    slider.dispatchEvent(new Event('input', {bubbles: true}));
+    await frame(); await frame();
+    times.push(performance.now() - start);
+  }
+  return times;
+}"""
+
+
+def model(seeds: int = 5) -> None:
+    """Train the PixelCNN of chapter 1 as the chapter does, once a seed, and score it."""
+    torch.set_num_threads(1)
+    digits = load_digits()
+    print("PixelCNN on the digits, nats per image on 447 test images")
+    seconds, scores = [], []
+    for seed in range(seeds):
+        generator = torch.Generator().manual_seed(seed)
+        network = PixelCNN(generator=generator)
+        started = time.process_time()
+        train(
+            lambda batch, network=network, generator=generator: (
+                cross_entropy(network(batch, generator), batch[:, 0]) * 64
+            ),
+            network.parameters(),
+            digits.train,
+            epochs=20,
+            batch_size=40,
+            learning_rate=6e-3,
+            weight_decay=0.2,
+            generator=generator,
+        )
+        seconds.append(time.process_time() - started)
+        with torch.no_grad():
+            scores.append(-log_prob(network, digits.test).mean().item())
+        print(f"  seed {seed}: {scores[-1]:.2f} nats, {seconds[-1]:.1f} CPU s", flush=True)
+    size = sum(p.numel() for p in network.parameters())
+    middle = statistics.median(scores)
+    print(
+        f"  median {middle:.2f} (sd {statistics.stdev(scores):.2f}), "
+        f"{middle / NATS_PER_BIT:.3f} bits per dimension, {size} parameters, "
+        f"median {statistics.median(seconds):.1f} CPU s; {PEER}"
+    )
+
+
+def chapters() -> None:
+    """Execute each chapter in a fresh kernel: wall time, CPU time and peak memory."""
+    print("Chapters from first cell to last, one run each")
+    for path in CHAPTERS:
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells.append(nbformat.v4.new_code_cell(USAGE))
+        started = time.monotonic()
+        where = {"metadata": {"path": path.parent}}
+        NotebookClient(notebook, timeout=300, resources=where).execute()
+        wall = time.monotonic() - started
+        cpu, memory = notebook.cells[-1].outputs[0].text.split()
+        print(
+            f"  {path.stem}: {wall:.1f} s wall with the kernel's start, {float(cpu):.1f} CPU s, "
+            f"{float(memory):.0f} MiB peak"
+        )
+
+
+def pages() -> None:
+    """Weigh each chapter's page and time its sliders in Chromium, from a local server."""
+    print("Pages, as a server with gzip sends them")
+    with served(ROOT / "_build/html") as (address, opened):
+        for path in CHAPTERS:
+            received: list[bytes] = []
+            opened.on("response", lambda r, received=received: received.append(r.body()))
+            opened.goto(f"{address}/book/{path.stem}.html")
+            opened.wait_for_load_state("networkidle")
+            weight = sum(len(gzip.compress(body)) for body in received) / 1e6
+            print(f"  {path.stem}: {weight:.2f} MB in {len(received)} requests")
+            for figure in opened.locator(".explore").all():
+                slider = figure.locator("input[type=range]").first
+                times = [t for _ in range(5) for t in slider.evaluate(LATENCY)]
+                print(
+                    f"    slider to second frame: median {statistics.median(times):.0f} ms, "
+                    f"max {max(times):.0f} ms, {len(times)} moves"
+                )
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[str, Page]]:
+    """A local server's address for a folder, and an empty Chromium page."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None or not (folder / "index.html").exists():
+        raise SystemExit("Pages need Chromium and a built site: run `make book` first.")
+    handler = functools.partial(Quiet, directory=str(folder))
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+        sync_playwright() as playwright,
+    ):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield f"http://127.0.0.1:{server.server_port}", browser.new_page()
+        browser.close()
+        server.shutdown()
+
+
+if __name__ == "__main__":
+    parts = {"model": model, "chapters": chapters, "pages": pages}
+    wanted = sys.argv[1:] or list(parts)
+    unknown = sorted(set(wanted) - set(parts))
+    if unknown:
+        raise SystemExit(f"choose from {', '.join(parts)}; got {', '.join(unknown)}")
+    for name in wanted:
+        parts[name]()

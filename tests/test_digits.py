@@ -1,0 +1,202 @@
+"""The data are the peers' data, the loop learns, and the PixelCNN is an honest density."""
+
+import hashlib
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from helpers.autoregressive import (
+    PixelCNN,
+    dependencies_by_gradient,
+    fill_in,
+    log_prob,
+    predecessors,
+    raster_order,
+    two_stack_receptive_field,
+)
+from helpers.checks import z_scores
+from helpers.digits import load_digits, train
+
+LIMIT = 6  # standard errors: a true claim fails with probability 2e-9 for each number compared
+
+
+def awake(model, generator):
+    """The model in float64 with output weights that are not zero."""
+    torch.nn.init.normal_(model.to_logits.weight, generator=generator)
+    return model.double()
+
+
+@pytest.fixture
+def tiny(generator):
+    """A PixelCNN on 3x3 binary images, small enough to enumerate."""
+    return awake(PixelCNN(2, (3, 3), width=6, layers=1, generator=generator), generator)
+
+
+BINARY_IMAGES = torch.cartesian_prod(*[torch.tensor([0, 1])] * 9).view(512, 1, 3, 3)
+
+
+def test_the_split_is_the_one_that_peers_were_measured_on():
+    digits = load_digits()
+    assert [tuple(part.shape) for part in digits] == [
+        (1000, 1, 8, 8),
+        (350, 1, 8, 8),
+        (447, 1, 8, 8),
+    ]
+    everything = torch.cat(digits).flatten(1).to(torch.int8).numpy()
+    assert hashlib.md5(everything.tobytes()).hexdigest() == "fa70cba135d4cdd4cde65da70dbffde2"
+    assert (int(everything.min()), int(everything.max())) == (0, 16)
+
+
+def test_training_finds_the_mean_and_reports_the_loss(generator):
+    data = torch.randn(200, 3, generator=generator)
+    guess = torch.nn.Parameter(torch.full((3,), 5.0))
+    seen = []
+    history = train(
+        lambda batch: ((batch - guess) ** 2).mean(),
+        [guess],
+        data,
+        epochs=30,
+        batch_size=50,
+        learning_rate=0.3,
+        after_epoch=seen.append,
+        generator=generator,
+    )
+    torch.testing.assert_close(guess.detach(), data.mean(dim=0), atol=0.05, rtol=0)
+    assert seen == list(range(1, 31))
+    assert len(history) == 30
+    assert history[-1] < history[0] / 10
+
+
+def test_the_same_seed_trains_the_same_model():
+    weights = []
+    for _ in range(2):
+        generator = torch.Generator().manual_seed(7)
+        model = PixelCNN(width=4, layers=1, generator=generator)
+        train(
+            lambda batch, model=model, generator=generator: cross_entropy(
+                model(batch, generator), batch[:, 0]
+            ),
+            model.parameters(),
+            load_digits().train[:64],
+            epochs=1,
+            batch_size=16,
+            learning_rate=1e-2,
+            generator=generator,
+        )
+        weights.append(torch.cat([p.flatten() for p in model.parameters()]))
+    assert weights[0].equal(weights[1])
+
+
+def test_training_stops_at_a_loss_that_is_not_finite(generator):
+    weight = torch.nn.Parameter(torch.ones(1))
+    options = {"epochs": 1, "batch_size": 2, "learning_rate": 0.1, "generator": generator}
+    with pytest.raises(ValueError, match="needed a finite loss, got nan in epoch 1"):
+        train(lambda batch: (weight * float("nan")).sum(), [weight], torch.ones(4), **options)
+    with pytest.raises(ValueError, match="at least one example, got none"):
+        train(lambda batch: weight.sum(), [weight], torch.ones(0), **options)
+
+
+# --- PixelCNN ---
+
+
+def test_probabilities_of_all_images_add_up_to_one(tiny):
+    total = log_prob(tiny, BINARY_IMAGES).exp().sum().item()
+    assert total == pytest.approx(1, abs=1e-12)
+
+
+def test_one_opened_entry_breaks_the_density(tiny):
+    """The mask mutation that the chapter trains: B first."""
+    tiny.left.mask[0, -8] = 1  # the centre of a kernel of 15
+    assert abs(log_prob(tiny, BINARY_IMAGES).exp().sum().item() - 1) > 1e-3
+
+
+@pytest.mark.parametrize("order", ["bottom-up", "top-down"])
+def test_the_model_depends_on_exactly_its_past(order, generator):
+    model = awake(PixelCNN(width=4, layers=2, order=order, generator=generator), generator)
+    inputs = 16 * torch.rand(2, 1, 8, 8, dtype=torch.float64, generator=generator)
+    for pixel in raster_order((8, 8), order):
+        past = predecessors(pixel, (8, 8), order)
+        assert dependencies_by_gradient(model, pixel, inputs) == past
+
+
+@pytest.mark.parametrize("layers", [0, 1, 3])
+def test_set_algebra_of_two_stacks_is_that_of_the_model(layers, generator):
+    model = PixelCNN(shape=(5, 6), width=4, layers=layers, first_size=3, generator=generator)
+    inputs = 16 * torch.rand(2, 1, 5, 6, dtype=torch.float64, generator=generator)
+    awake(model, generator)
+    for pixel in raster_order((5, 6)):
+        field = two_stack_receptive_field(layers, pixel, (5, 6))
+        assert dependencies_by_gradient(model, pixel, inputs) == field
+
+
+def test_a_vertical_stack_that_read_the_horizontal_one_would_leak(generator):
+    """The wrong merge of the two stacks (asked in the field's threads) is seen by the check."""
+    model = awake(PixelCNN(shape=(4, 4), width=4, layers=2, generator=generator), generator)
+    layer = model.layers[0]
+    right_way = layer.forward
+    layer.forward = lambda rows, left, drop: right_way(rows + left, left, drop)
+    inputs = 16 * torch.rand(1, 1, 4, 4, dtype=torch.float64, generator=generator)
+    fields = {p: dependencies_by_gradient(model, p, inputs) for p in raster_order((4, 4))}
+    assert not all(field <= predecessors(p, (4, 4)) for p, field in fields.items())
+
+
+def test_samples_have_the_enumerated_law(tiny, generator):
+    law = log_prob(tiny, BINARY_IMAGES).exp().detach()
+    drawn = fill_in(tiny, torch.zeros(20_000, 1, 3, 3, dtype=torch.long), generator=generator)
+    exact = (law.unsqueeze(1) * BINARY_IMAGES.flatten(1)).sum(dim=0)
+    z, _ = z_scores(drawn.flatten(1).double(), exact)
+    assert z.abs().max() < LIMIT
+    entropy = -(law * law.log()).sum().reshape(1)
+    z, _ = z_scores(-log_prob(tiny, drawn).detach().unsqueeze(1), entropy)
+    assert z.abs().max() < LIMIT
+
+
+def test_the_wrong_order_of_sampling_is_seen(tiny, generator):
+    law = log_prob(tiny, BINARY_IMAGES).exp().detach()
+    empty = torch.zeros(20_000, 1, 3, 3, dtype=torch.long)
+    drawn = fill_in(tiny, empty, order="top-down", generator=generator)
+    exact = (law.unsqueeze(1) * BINARY_IMAGES.flatten(1)).sum(dim=0)
+    z, _ = z_scores(drawn.flatten(1).double(), exact)
+    assert z.abs().max() > LIMIT
+
+
+def test_known_pixels_stay_and_unknown_ones_are_not_looked_at(tiny, generator):
+    known = torch.zeros(3, 3, dtype=torch.bool)
+    known[2] = True  # the first row of the bottom-up order
+    images = torch.ones(50, 1, 3, 3, dtype=torch.long)
+    filled = fill_in(tiny, images, known, generator=torch.Generator().manual_seed(5))
+    again = fill_in(tiny, images * known, known, generator=torch.Generator().manual_seed(5))
+    assert filled[:, :, 2].eq(1).all()
+    assert not filled[:, :, :2].eq(1).all()
+    assert filled.equal(again)
+
+
+def test_dropout_draws_from_the_generator_alone(generator):
+    model = PixelCNN(width=8, layers=1, dropout=0.5, generator=generator)
+    torch.nn.init.normal_(model.to_logits.weight, generator=generator)
+    images = load_digits().train[:3]
+    runs = [model(images, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    assert runs[0].equal(runs[1])
+    assert not runs[0].equal(runs[2])
+    assert model(images).equal(model(images))
+
+
+def test_grey_levels_that_the_model_does_not_have_are_refused(tiny):
+    images = torch.zeros(1, 1, 3, 3)
+    for level in (2, -1, 0.5):
+        images[0, 0, 1, 1] = level
+        with pytest.raises(ValueError, match="grey levels must be whole, 0 to 1; got values"):
+            log_prob(tiny, images)
+
+
+def test_a_mask_of_known_pixels_of_another_shape_is_refused(tiny, generator):
+    with pytest.raises(ValueError, match=r"known must be \(3, 3\), one entry a pixel; got \(3,\)"):
+        fill_in(tiny, torch.zeros(1, 1, 3, 3), torch.ones(3).bool(), generator=generator)
+
+
+def test_images_of_another_shape_are_refused(generator):
+    model = PixelCNN(width=4, layers=1, generator=generator)
+    for shape in [(2, 8, 8), (2, 1, 8, 7), (2, 3, 8, 8)]:
+        with pytest.raises(ValueError, match=r"images must be \(batch, 1, 8, 8\), got"):
+            model(torch.zeros(shape))
