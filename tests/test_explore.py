@@ -177,7 +177,7 @@ def curve_bundle():
         patch.setenv("EXPLORE_MODE", "static")
         calls = []
         patch.setattr(IPython.display, "display", lambda bundle, **_: calls.append(bundle))
-        explore(curve, title="A curve", dpi=80, **CURVE)
+        explore(curve, title="A curve", dpi=150, **CURVE)
         return calls[0]
 
 
@@ -220,10 +220,11 @@ def test_states_may_differ_in_number_of_lines_and_have_many_versions(shown):
 
 def test_every_frame_of_the_sprite_is_the_drawn_figure(curve_bundle):
     data = Reader(curve_bundle["text/html"]).data()
+    assert data["columns"] > 1  # else the order of frames in a row is not seen
     sprite = np.asarray(Image.open(io.BytesIO(base64.b64decode(data["sprite"]))))
     for state, values in enumerate(CURVE_STATES):
         figure = curve(**values)
-        figure.set_dpi(80)
+        figure.set_dpi(150)
         figure.canvas.draw()
         drawn = np.asarray(figure.canvas.buffer_rgba())[..., :3]
         plt.close(figure)
@@ -236,7 +237,7 @@ def test_every_frame_of_the_sprite_is_the_drawn_figure(curve_bundle):
 def test_first_pictures_of_a_figure_are_the_default_frame(curve_bundle):
     default = curve()
     file = io.BytesIO()
-    default.savefig(file, dpi=80)
+    default.savefig(file, dpi=150)
     plt.close(default)
     drawn = np.asarray(Image.open(file).convert("RGB"))
     stored = Image.open(io.BytesIO(base64.b64decode(curve_bundle["image/png"])))
@@ -259,7 +260,7 @@ def test_figures_keep_their_size_on_the_page_whatever_their_resolution(shown):
 
 def test_output_is_the_same_every_time(shown, curve_bundle):
     assert shown(grid, **GRID) == shown(grid, **GRID)
-    again = shown(curve, title="A curve", dpi=80, **CURVE)[0]
+    again = shown(curve, title="A curve", dpi=150, **CURVE)[0]
     assert again == curve_bundle
 
 

@@ -29,7 +29,8 @@ PAGE = """<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8
 <style>body{font:16px/1.6 sans-serif;max-width:44rem;margin:auto;padding:16px}
 html[data-theme=dark]{background:#121212;color:#ced6dd}</style>
 <p>Before</p>FIGURES<p id="after">After</p></html>"""
-MOST_MILLISECONDS = 50  # ms from an input to its picture
+DPI = 165  # gives the sprite two columns
+MOST_MILLISECONDS = 50  # from an input to its picture
 
 
 def need_browser(reason):
@@ -65,7 +66,7 @@ def figures():
         patch.setenv("EXPLORE_MODE", "static")
         patch.setattr(IPython.display, "display", lambda b, **_: outputs.append(b["text/html"]))
         explore(grid, title="Grid", describe=describe_grid, caption="A caption.", **GRID)
-        explore(curve, title="Curve", **CURVE)
+        explore(curve, title="Curve", dpi=DPI, **CURVE)
     return outputs
 
 
@@ -150,9 +151,9 @@ def shows_svg(figure, text):
 
 
 def drawn_pixels(**values):
-    """The figure's pixels at the default 110 dpi, by another way than a file."""
+    """The figure's pixels, by another way than a file."""
     figure = curve(**values)
-    figure.set_dpi(110)
+    figure.set_dpi(DPI)
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]
     plt.close(figure)
@@ -202,7 +203,9 @@ def test_canvas_equals_draw_for_random_states(page):
 def test_sprite_is_left_alone_until_first_touch(page):
     figure = figure_of(page, "Curve")
     assert figure.locator("canvas").count() == 0
-    assert figure.locator("img").evaluate("image => image.complete && image.naturalWidth") == 330
+    assert (
+        figure.locator("img").evaluate("image => image.complete && image.naturalWidth") == 3 * DPI
+    )
 
 
 # Ways to choose
@@ -225,8 +228,14 @@ def test_keyboard_moves_picture_sentence_and_value(page):
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowDown")
     assert shows_svg(figure, grid(row=5, column=2, mask="B", order=-1))
-    page.keyboard.press("Enter")  # a form must not take it for a wish to send
-    assert shows_svg(figure, grid(row=5, column=2, mask="B", order=-1))
+
+
+def test_enter_does_not_send_the_form(page):
+    page.evaluate("window.stays = true")
+    for control in figure_of(page, "Curve").locator("input").all():
+        control.press("Enter")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.stays") is True
 
 
 def test_keys_stay_in_the_figure(page):
@@ -339,19 +348,40 @@ def test_every_control_has_its_name(page):
     assert figure.get_by_role("checkbox", name="exact", exact=True).count() == 1
 
 
-def test_menu_chooses(open_page, monkeypatch):
-    outputs = []
-    monkeypatch.setattr(IPython.display, "display", lambda b, **_: outputs.append(b["text/html"]))
-    monkeypatch.setenv("EXPLORE_MODE", "static")
+@pytest.fixture
+def open_figure(open_page, monkeypatch):
+    """Opens a page with the one figure that `explore` makes of the arguments."""
 
+    def call(draw, **options):
+        outputs = []
+        monkeypatch.setattr(IPython.display, "display", lambda b, **_: outputs.append(b))
+        monkeypatch.setenv("EXPLORE_MODE", "static")
+        explore(draw, **options)
+        page = open_page(PAGE.replace("FIGURES", outputs[0]["text/html"]))
+        return page.locator(".explore")
+
+    return call
+
+
+def test_menu_chooses(open_figure):
     def draw(letter="c"):
         return f'<svg viewBox="0 0 9 9"><text y="9">{letter}</text></svg>'
 
-    explore(draw, title="Menu", letter=list("abcde"))
-    page = open_page(PAGE.replace("FIGURES", outputs[0]))
-    page.get_by_role("combobox", name="letter", exact=True).select_option("e")
-    assert shows_svg(page.locator(".explore"), draw("e"))
-    assert sentence(page.locator(".explore")) == "letter: e."
+    figure = open_figure(draw, title="Menu", letter=list("abcde"))
+    figure.get_by_role("combobox", name="letter", exact=True).select_option("e")
+    assert shows_svg(figure, draw("e"))
+    assert sentence(figure) == "letter: e."
+
+
+def test_a_line_may_have_many_versions(open_figure):
+    def draw(number=0):
+        return f'<svg viewBox="0 0 9 9"><text y="9">{number}</text></svg>'
+
+    figure = open_figure(draw, title="Numbers", number=(0, 199))
+    for number in (199, 63, 64, 65, 0, 128):
+        slider(figure, "number").fill(str(number))
+        assert shows_svg(figure, draw(number))
+        assert sentence(figure) == f"number: {number}."
 
 
 # The page around
