@@ -32,6 +32,8 @@ __all__ = [
     "line",
     "monte_carlo",
     "start_clock",
+    "z_limit",
+    "z_scores",
 ]
 
 Value = float | int | bool | Tensor | frozenset | set | tuple | list
@@ -121,9 +123,15 @@ def derivation(
 
 
 def check(
-    claim: str, title: str, expected: Value, routes: Mapping[str, Value], tolerance: float = 0.0
+    claim: str,
+    title: str,
+    expected: Value,
+    routes: Mapping[str, Value],
+    tolerance: float = 0.0,
+    *,
+    what: str = "route",
 ) -> None:
-    """Compare independent routes to one value.
+    """Compare what independent routes, or several cases, give with one value.
 
     Args:
         claim: The claim's number.
@@ -131,6 +139,7 @@ def check(
         expected: The value that the claim states.
         routes: What each route gave, under the route's name.
         tolerance: Largest distance accepted.
+        what: What the names name, if not routes: the head of their column.
 
     Raises:
         ClaimError: If a route is further from the expected value than the tolerance.
@@ -140,7 +149,7 @@ def check(
         [name, format_value(value), _format_distance(gaps[name], tolerance)]
         for name, value in routes.items()
     ]
-    head = ["route", "value", "distance"]
+    head = [what, "value", "distance"]
     _show(claim, "check", title, head, rows, max(gaps.values()), tolerance, count=len(routes))
     for name, gap in gaps.items():
         if not gap <= tolerance:
@@ -217,7 +226,7 @@ def monte_carlo(
             f"needed samples (n, {len(target)}) with n at least 1000, got {tuple(samples.shape)}"
         )
     z, error = z_scores(columns, target)
-    limit = NormalDist().inv_cdf(1 - false_alarm / (2 * len(target)))
+    limit = z_limit(len(target), false_alarm)
     worst = int(z.abs().argmax())
     rows = [
         ["estimate", f"{columns[:, worst].mean():.4f}"],
@@ -232,6 +241,11 @@ def monte_carlo(
     _show(claim, "check", title, ["", "value"], rows, float(z[worst].abs()), limit, count=1)
     if not z[worst].abs() <= limit:
         raise ClaimError(f"claim {claim}, {title}: {z[worst]:+.1f} standard errors off")
+
+
+def z_limit(columns: int = 1, false_alarm: float = 1e-4) -> float:
+    """The |z| that the largest of several true z-scores exceeds with at most this probability."""
+    return NormalDist().inv_cdf(1 - false_alarm / (2 * columns))
 
 
 def z_scores(samples: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
@@ -325,7 +339,7 @@ def _show(
         "claim": claim,
         "kind": kind,
         "title": title,
-        "distance": apart,
+        "distance": apart if apart is not None and math.isfinite(apart) else None,  # JSON
         "tolerance": tolerance,
         "count": count,
         "seconds": round(time.perf_counter() - _cell_started, 3),

@@ -6,9 +6,10 @@ with one of them on every instance gets that version's sentence.
 """
 
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -16,10 +17,10 @@ from IPython.display import display
 from torch import Tensor, nn
 
 from helpers.autoregressive import (
+    apply_mask,
     dependencies_by_gradient,
     kernel_mask,
     masked_stack,
-    power_of_a,
     predecessors,
     raster_order,
     receptive_field,
@@ -83,7 +84,7 @@ def feedback(number: str, answer: Any) -> tuple[bool, str]:
 
 def compare(
     truth: Callable[..., Any],
-    misconceptions: Mapping[str, Callable[..., Any]],
+    misconceptions: Mapping[str, Callable[..., Any] | Sequence[Callable[..., Any]]],
     instances: Sequence[tuple] = ((),),
 ) -> Judge:
     """A judge that compares an answer with the truth on every instance.
@@ -91,7 +92,8 @@ def compare(
     Args:
         truth: Computes the right answer; without arguments if the answer is a plain value, else
             a function that the reader's function must agree with.
-        misconceptions: For each sentence of advice, the wrong version that deserves it.
+        misconceptions: For each sentence of advice, the wrong version, or versions, that
+            deserve it.
         instances: Argument tuples on which functions are compared.
     """
 
@@ -99,9 +101,10 @@ def compare(
         answers = [_call(answer, instance) for instance in instances]
         if _agree(answers, [truth(*i) for i in instances]):
             return None
-        for sentence, wrong in misconceptions.items():
-            if _agree(answers, [wrong(*i) for i in instances]):
-                return sentence
+        for sentence, versions in misconceptions.items():
+            for wrong in versions if isinstance(versions, Sequence) else [versions]:
+                if _agree(answers, [wrong(*i) for i in instances]):
+                    return sentence
         for given, instance in zip(answers, instances, strict=True):
             if distance_or_inf(given, truth(*instance)) > 0:
                 return _describe_miss(given, truth(*instance), instance)
@@ -135,16 +138,20 @@ def _call(answer: Any, instance: tuple) -> Any:
 def _describe_miss(given: Any, truth: Any, instance: tuple) -> str:
     """Where an answer goes wrong and by how much, without the right value."""
     where = f" for {', '.join(map(_short, instance))}" if instance else ""
+    if given is None:
+        return f"Your function returned nothing{where}. Is a return missing?"
     if isinstance(given, Exception):
         return f"Your function raised {type(given).__name__}{where}: {given}"
-    if isinstance(truth, frozenset) and isinstance(given, (set, frozenset)):
+    if isinstance(truth, frozenset) and not isinstance(given, (set, frozenset)):
+        return f"Return a set; yours was a {type(given).__name__}{where}."
+    if isinstance(truth, frozenset):
         many, few = len(given - truth), len(truth - given)
-        return f"Too many pixels: {many}; missing pixels: {few}{where}."
+        return f"Entries too many: {many}; entries missing: {few}{where}."
     return f"{_short(given)} is not right{where}."
 
 
 def _short(value: Any) -> str:
-    return type(value).__name__ if isinstance(value, (nn.Module, Tensor)) else f"{value!r:.60}"
+    return getattr(value, "label", f"{value!r:.60}")
 
 
 def _is_pixel_set(answer: Any) -> bool:
@@ -154,15 +161,17 @@ def _is_pixel_set(answer: Any) -> bool:
     return bool(pairs)
 
 
-def _is_number_set(answer: Any) -> bool:
-    return isinstance(answer, (set, frozenset)) and all(isinstance(n, int) for n in answer)
-
-
-def _is_two_integers(answer: Any) -> bool:
-    return isinstance(answer, tuple) and len(answer) == 2 and all(type(n) is int for n in answer)
+def _is_two_whole_numbers(answer: Any) -> bool:
+    pair = isinstance(answer, (tuple, list)) and len(answer) == 2
+    return pair and all(isinstance(n, (int, float)) and n == int(n) for n in answer)
 
 
 # --- Chapter 1 ------------------------------------------------------------------------------
+
+
+def _moved(pairs: Iterable[tuple[int, int]], by: int) -> frozenset:
+    """Pairs with a number added to both entries: what counting from 0 makes of them."""
+    return frozenset((i + by, j + by) for i, j in pairs)
 
 
 def _own_row(pixels: frozenset, row: int = 3) -> frozenset:
@@ -205,6 +214,27 @@ def _centre_open(kinds, pixel, shape, order, size):
     return _field("B" * len(kinds), pixel, shape, order, size)
 
 
+def _centre_closed(kinds, pixel, shape, order, size):
+    return _field("A" * len(kinds), pixel, shape, order, size)
+
+
+def _always_bottom_up(kinds, pixel, shape, order, size):
+    return _field(kinds, pixel, shape, "bottom-up", size)
+
+
+def _clipped_at_the_end(kinds, pixel, shape, order, size):
+    unclipped = _unclipped(kinds, pixel, shape, order, size)
+    return frozenset(p for p in unclipped if 1 <= p[0] <= shape[0] and 1 <= p[1] <= shape[1])
+
+
+def _border_from_zero(kinds, pixel, shape, order, size):
+    """The wrong field that takes pixels from 0 to height - 1 for the map."""
+    field = _moved({pixel}, 1)
+    for kind in reversed(kinds):
+        field = apply_mask(kernel_mask(kind, size, order), field, shape)
+    return _moved(field, -1)
+
+
 FIELD_INSTANCES = (
     ("AB", (3, 3), (5, 5), "bottom-up", 3),
     ("AA", (3, 4), (5, 5), "bottom-up", 3),
@@ -212,17 +242,28 @@ FIELD_INSTANCES = (
     ("ABB", (2, 2), (6, 4), "bottom-up", 3),
     ("AB", (4, 4), (7, 7), "top-down", 5),
     ("A", (1, 1), (4, 6), "bottom-up", 7),
+    ("AA", (1, 1), (2, 1), "bottom-up", 3),
 )
 
 
-def safe_skips(kinds: str) -> frozenset[int]:
-    """Layers around which an identity skip leaves the stack causal at every pixel of a 5x5 map."""
+def safe_pairs(kinds: str) -> frozenset[tuple[int, int]]:
+    """Pairs of layers that may both be skipped with every pixel of a 5x5 map still causal."""
     safe = set()
-    for layer in range(1, len(kinds) + 1):
-        fields = {p: receptive_field(kinds, p, skips=[layer]) for p in raster_order((5, 5))}
+    for pair in combinations(range(1, len(kinds) + 1), 2):
+        fields = {p: receptive_field(kinds, p, skips=pair) for p in raster_order((5, 5))}
         if all(field <= predecessors(p) for p, field in fields.items()):
-            safe.add(layer)
+            safe.add(pair)
     return frozenset(safe)
+
+
+def _all_pairs(kinds: str) -> frozenset[tuple[int, int]]:
+    return frozenset(combinations(range(1, len(kinds) + 1), 2))
+
+
+def _pairs_with(kinds: str, wanted: str) -> frozenset[tuple[int, int]]:
+    """Pairs whose two masks, sorted, are the wanted ones, such as "AB"."""
+    named = {pair: "".join(sorted(kinds[n - 1] for n in pair)) for pair in _all_pairs(kinds)}
+    return frozenset(pair for pair, masks in named.items() if masks == wanted)
 
 
 class _AddsInput(nn.Module):
@@ -255,12 +296,28 @@ def _leak_instances() -> tuple[tuple[nn.Module], ...]:
         generator = torch.Generator().manual_seed(1)
         return masked_stack(kinds, order=order, generator=generator)
 
-    middle = torch.zeros(5, 5, dtype=torch.float64)
-    middle[2, 2] = 1.0
-    networks = [stack("AB"), stack("BB"), stack("AB", "top-down"), stack("ABB"), stack("A")]
-    networks += [nn.Sequential(stack("B"), _AddsInput(stack("A"))), _AddsInput(stack("A"), middle)]
-    networks += [_Threshold(stack("B")), _Threshold(stack("A"))]
-    return tuple((network,) for network in networks)
+    def only_at(row, column):
+        place = torch.zeros(5, 5, dtype=torch.float64)
+        place[row - 1, column - 1] = 1.0
+        return place
+
+    networks = {
+        "the stack AB": stack("AB"),
+        "the stack BB": stack("BB"),
+        "the stack AB in top-down order": stack("AB", "top-down"),
+        "the stack ABB": stack("ABB"),
+        "the stack A": stack("A"),
+        "the stack BA with a skip around layer 2": nn.Sequential(
+            stack("B"), _AddsInput(stack("A"))
+        ),
+        "a stack A whose pixel 33 adds its input": _AddsInput(stack("A"), only_at(3, 3)),
+        "a stack A whose pixel 11 adds its input": _AddsInput(stack("A"), only_at(1, 1)),
+        "a ReLU before the stack B": _Threshold(stack("B")),
+        "a ReLU before the stack A": _Threshold(stack("A")),
+    }
+    for label, network in networks.items():
+        network.label = label
+    return tuple((network,) for network in networks.values())
 
 
 def leaks(network: nn.Module, pixels=None, start: float = 1.0, own_only: bool = False) -> bool:
@@ -282,8 +339,8 @@ def _judge_certificate(answer: tuple[int, int]) -> str | None:
         if towards_past * d + right * e > 0:
             return (
                 f"Your value grows by {towards_past * d + right * e} along the open offset "
-                f"(d, e) = ({d}, {e}). A path may use that step as often as it likes, so large "
-                "values are not out of reach."
+                f"(d, e) = ({d}, {e}). A path may use that step again and again, where there is "
+                "room, so large values are not out of reach."
             )
     if towards_past + 2 * right <= 0:
         return (
@@ -301,27 +358,33 @@ EXERCISES: dict[str, Exercise] = {
         needed="a set of pixels such as {(3, 1), (4, 2)}",
         accepts=_is_pixel_set,
         judge=compare(
-            lambda: _own_row(receptive_field("AAA", (3, 5))),
+            lambda: _own_row(receptive_field("AAB", (3, 5))),
             {
-                "You listed the whole past in the row. That is what the model should read. A "
-                "stack of three A layers takes exactly three steps, and only steps to the left "
-                "stay in the row.": lambda: _own_row(predecessors((3, 5))),
-                "You united one, two and three steps. Layers are composed: every path from "
-                "output to input passes through all three of them.": lambda: _own_row(
-                    frozenset().union(*(power_of_a(k, (3, 5), (5, 5)) for k in (1, 2, 3)))
+                "You listed the whole past in the row. That is what the model should read. Each "
+                "type-A layer takes one step, and only steps to the left stay in the row.": (
+                    lambda: _own_row(predecessors((3, 5)))
                 ),
-                "That is what a single A layer reads. Expand it twice more.": lambda: _own_row(
-                    receptive_field("A", (3, 5))
+                "You let every layer take a step. The layer of type B may also stay.": (
+                    lambda: _own_row(receptive_field("AAA", (3, 5)))
                 ),
-                "That is the field of AA. One more layer stands below it.": lambda: _own_row(
-                    receptive_field("AA", (3, 5))
+                "That is what AA reads. The layer of type B may also take a step.": (
+                    lambda: _own_row(receptive_field("AA", (3, 5)))
                 ),
-                "You included the pixel itself. None of the three masks has its centre open.": (
-                    lambda: _own_row(receptive_field("BBB", (3, 5)))
+                "You let the layers of type A stay. They have no open centre: each takes exactly "
+                "one step.": [
+                    lambda: _own_row(receptive_field("ABB", (3, 5))),
+                    lambda: _own_row(receptive_field("BBB", (3, 5))),
+                ],
+                "That is what one layer reads. Expand it through the others.": (
+                    lambda: _own_row(receptive_field("A", (3, 5)))
                 ),
                 "Only row 3 is asked for; you listed the whole field.": (
-                    lambda: receptive_field("AAA", (3, 5))
+                    lambda: receptive_field("AAB", (3, 5))
                 ),
+                "Rows and columns are counted from 1, and the row comes first.": [
+                    lambda: _moved(_own_row(receptive_field("AAB", (3, 5))), -1),
+                    lambda: frozenset((c, r) for r, c in _own_row(receptive_field("AAB", (3, 5)))),
+                ],
             },
         ),
     ),
@@ -343,6 +406,12 @@ EXERCISES: dict[str, Exercise] = {
                 "You keep pixels that lie in the padding. Those hold zeros, not data.": _unclipped,
                 "You use a 3x3 kernel whatever the size asked for.": _always_three,
                 "Your layers of type A read their own centre.": _centre_open,
+                "Your layers of type B do not read their own centre.": _centre_closed,
+                "You use the bottom-up order whatever the order asked for.": _always_bottom_up,
+                "You drop the padding at the end only. A path that leaves the map does not come "
+                "back: there is nothing to read out there.": _clipped_at_the_end,
+                "Your border is off by one: pixels are counted from 1, and the last row is row "
+                "shape[0].": _border_from_zero,
             },
             FIELD_INSTANCES,
         ),
@@ -350,22 +419,26 @@ EXERCISES: dict[str, Exercise] = {
     "1.3": Exercise(
         claim="1.3",
         level="read",
-        needed="a set of layer numbers such as {1, 2}",
-        accepts=_is_number_set,
+        needed="a set of pairs of layers such as {(1, 2), (1, 3)}",
+        accepts=_is_pixel_set,
         judge=compare(
-            lambda: safe_skips("BAB"),
+            lambda: safe_pairs("BAAB"),
             {
-                "You applied the rule for A first. In BAB the layer that removes the pixel "
-                "itself is not the first.": lambda: safe_skips("ABB"),
-                "You allow a skip around the A layer. Then nothing is left that removes the "
-                "pixel itself: a path can stay on it through all three layers.": lambda: frozenset(
-                    {1, 2, 3}
+                "You allow every pair. For one of them the expanded product contains I.": (
+                    lambda: _all_pairs("BAAB")
                 ),
-                "You forbid every skip. A B layer already contains the identity, so a skip "
-                "around it adds no path.": frozenset,
-                "You name the layer that must not be skipped. Wanted are the others.": (
-                    lambda: frozenset({1, 2, 3}) - safe_skips("BAB")
+                "You allow only skips around the two layers of type B. One layer of type A may "
+                "be skipped if another still takes its step.": lambda: _pairs_with("BAAB", "BB"),
+                "You forbid every pair. For most of them the expanded product does not contain "
+                "I.": frozenset,
+                "Those are the pairs with one layer of each type. Look at the others too.": (
+                    lambda: _pairs_with("BAAB", "AB")
                 ),
+                "Turn it round: you name what leaks.": lambda: _pairs_with("BAAB", "AA"),
+                "Layers are counted from 1, and the smaller number comes first.": [
+                    lambda: _moved(safe_pairs("BAAB"), -1),
+                    lambda: frozenset((j, i) for i, j in safe_pairs("BAAB")),
+                ],
             },
         ),
     ),
@@ -381,9 +454,12 @@ EXERCISES: dict[str, Exercise] = {
                 "pixels that come later.": partial(leaks, own_only=True),
                 "You differentiate at an input where a ReLU is dead: a zero gradient there does "
                 "not mean that there is no path.": partial(leaks, start=0.0),
-                "You look at one output pixel only, and at that one the border hides the "
-                "leak.": partial(leaks, pixels=[(1, 5)]),
-                "You call every network a leak.": lambda network: True,
+                "You look at one output pixel only. A network may leak at another one.": [
+                    partial(leaks, pixels=[pixel]) for pixel in raster_order((5, 5))
+                ],
+                "You call every network a leak. A causal network may read less than its past.": (
+                    lambda network: True
+                ),
                 "You call every network causal.": lambda network: False,
                 "Your answers are the wrong way round.": lambda network: not leaks(network),
             },
@@ -394,7 +470,7 @@ EXERCISES: dict[str, Exercise] = {
         claim="1.4",
         level="prove",
         needed="two whole numbers (a, b)",
-        accepts=_is_two_integers,
+        accepts=_is_two_whole_numbers,
         judge=_judge_certificate,
     ),
 }

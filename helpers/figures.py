@@ -7,6 +7,7 @@ import ast
 import html
 import inspect
 import json
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -178,12 +179,15 @@ def _text(text: str, x: float, y: float, style: str) -> str:
     return f'<text x="{x:g}" y="{y:g}" {style}>{html.escape(text)}</text>' if text else ""
 
 
-def _source_without_docstring(function: Callable) -> str:
-    lines = textwrap.dedent(inspect.getsource(function)).rstrip().splitlines()
-    first, *_ = ast.parse("\n".join(lines)).body[0].body
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-        del lines[first.lineno - 1 : first.end_lineno]
-    return "\n".join(lines)
+def _source_without_docstring(item: Callable) -> str:
+    """Source of a function or class, with no docstring in it, nor in its methods."""
+    lines = textwrap.dedent(inspect.getsource(item)).rstrip().splitlines()
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    nodes = [n for n in ast.walk(ast.parse("\n".join(lines))) if isinstance(n, kinds)]
+    for first in sorted((n.body[0] for n in nodes), key=lambda n: n.lineno, reverse=True):
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            del lines[first.lineno - 1 : first.end_lineno]
+    return re.sub(r"(class [^\n]*:\n)\n", r"\1", "\n".join(lines))
 
 
 def _data_set(controls: Mapping[str, object]) -> str:

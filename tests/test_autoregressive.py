@@ -141,6 +141,16 @@ def test_a_before_b_at_any_depth_stays_in_the_past():
             assert receptive_field("A" + "B" * depth, pixel) <= predecessors(pixel)
 
 
+def test_the_mirrored_network_on_the_mirrored_image_gives_the_mirrored_output(generator):
+    """Why the source's order is harmless: it is the top-down one, upside down."""
+    upward = masked_stack("AB", generator=generator)
+    downward = masked_stack("AB", order="top-down", generator=generator)
+    for place in (0, 2):
+        downward[place].weight.copy_(upward[place].weight.flip(-2))
+    inputs = torch.rand(3, 1, *GRID, dtype=torch.float64, generator=generator)
+    torch.testing.assert_close(downward(inputs.flip(-2)), upward(inputs).flip(-2))
+
+
 def test_skip_around_the_second_layer_is_safe_for_ab_and_leaks_for_ba():
     assert (3, 4) not in receptive_field("AB", (3, 4), skips=[2])
     assert (3, 4) in receptive_field("BA", (3, 4), skips=[2])
@@ -209,7 +219,7 @@ def test_there_are_27_mutations_and_the_right_masks_pass():
 
 
 def test_the_worked_case_of_the_source_alone_would_miss_four_wrong_masks():
-    """Why all four stacks are checked: at pixel 34 the right border hides these (part C.2)."""
+    """Why all four stacks are checked: AB = BA, other paths and the border hide these."""
     missed = [
         name
         for name, mask_a, mask_b in MUTATIONS
@@ -258,7 +268,10 @@ WRONG_VERSIONS = {
     "1.2 the first mask twice": (receptive_field([A, A], (3, 4)), CLAIMED["AB"]),
     "1.3 BA taken for BB": (receptive_field([B, B], (3, 4)), CLAIMED["BA"]),
     "1.3 BA with a skip": (receptive_field("BA", (3, 4), skips=[2]), CLAIMED["BA"]),
-    "1.4 BB without the pixel itself": (CLAIMED["BB"] - {(3, 4)}, receptive_field("BB", (3, 4))),
+    "1.4 k from 1 in place of 0": (
+        power_of_a(1, (3, 4), GRID) | power_of_a(2, (3, 4), GRID),
+        CLAIMED["BB"],
+    ),
     "1.4 padding wraps around": (circular_field("BB", (3, 5)), receptive_field("BB", (3, 5))),
     "1.x no blind spot": (predecessors((3, 1)), predecessors((3, 1)) - blind_spot((3, 1))),
 }

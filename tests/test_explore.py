@@ -55,8 +55,8 @@ def grid(row=2, column=3, mask="A", order=1, depth=2):
 
 def describe_grid(row, column, mask, order, depth):
     count = grid(row, column, mask, order, depth).count("--reach")
-    way = "down" if order == 1 else "up"
-    return f"Pixel ({row}, {column}) reads {count} pixels {way} {depth} layers of mask {mask}."
+    way = "" if order == 1 else ", where rows are counted from the bottom"
+    return f"Pixel ({row}, {column}) reads {count} through {depth} layers, mask {mask} first{way}."
 
 
 def curve(scale=1.0, kind="density", exact=False):

@@ -2,9 +2,7 @@
 
 import base64
 import io
-import os
 import random
-import shutil
 import statistics
 
 import IPython.display
@@ -33,31 +31,6 @@ DPI = 165  # gives the sprite two columns
 MOST_MILLISECONDS = 50  # from an input to its picture
 
 
-def need_browser(reason):
-    """Skip, or fail where a browser is promised."""
-    if os.environ.get("BOOK_REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    try:
-        from playwright.sync_api import Error, sync_playwright
-    except ImportError:
-        need_browser("Playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(
-                executable_path=path, args=["--no-sandbox", "--disable-gpu"]
-            )
-        except Error as error:
-            need_browser(f"Chromium does not start: {error}")
-        yield browser
-        browser.close()
-
-
 @pytest.fixture(scope="module")
 def figures():
     """The HTML of the grid and of the curve."""
@@ -79,7 +52,7 @@ def address(figures, tmp_path_factory):
 
 
 @pytest.fixture
-def open_page(chromium, address):
+def open_page(browser, address):
     """Opens the page; at the end, no script failed and nothing was asked of a network."""
     contexts, faults = [], []
 
@@ -88,7 +61,7 @@ def open_page(chromium, address):
             faults.append(f"request to {request.url}")
 
     def call(content=None, **options):
-        context = chromium.new_context(**{"viewport": {"width": 1000, "height": 800}, **options})
+        context = browser.new_context(**{"viewport": {"width": 1000, "height": 800}, **options})
         contexts.append(context)
         context.set_default_timeout(5000)
         page = context.new_page()
@@ -203,9 +176,7 @@ def test_canvas_equals_draw_for_random_states(page):
 def test_sprite_is_left_alone_until_first_touch(page):
     figure = figure_of(page, "Curve")
     assert figure.locator("canvas").count() == 0
-    assert (
-        figure.locator("img").evaluate("image => image.complete && image.naturalWidth") == 3 * DPI
-    )
+    assert figure.locator("img").evaluate("image => image.naturalWidth") == 3 * DPI
 
 
 # Ways to choose
@@ -230,10 +201,10 @@ def test_keyboard_moves_picture_sentence_and_value(page):
     assert shows_svg(figure, grid(row=5, column=2, mask="B", order=-1))
 
 
-def test_enter_does_not_send_the_form(page):
+def test_form_is_never_sent(page):
+    """Some browsers send a form on Enter; Chromium needs to be asked."""
     page.evaluate("window.stays = true")
-    for control in figure_of(page, "Curve").locator("input").all():
-        control.press("Enter")
+    figure_of(page, "Curve").locator("form").evaluate("form => form.requestSubmit()")
     page.wait_for_timeout(300)
     assert page.evaluate("window.stays") is True
 
@@ -282,12 +253,22 @@ def test_drag_follows_the_pointer(page):
     assert at(figure) == [5, 4]
 
 
+def test_drag_ends_wherever_the_pointer_is_let_go(page):
+    figure = figure_of(page, "Grid")
+    page.mouse.move(*cell(figure, 4, 1))
+    page.mouse.down()
+    page.mouse.move(2, 2)
+    page.mouse.up()
+    page.mouse.move(*cell(figure, 1, 1))
+    assert at(figure) == [4, 1]
+
+
 @pytest.fixture
 def phone(open_page):
     return open_page(viewport={"width": 360, "height": 500}, has_touch=True, is_mobile=True)
 
 
-def swipe(page, start, right, down):
+def swipe(page, start, right, down, before_end=lambda: None):
     """A finger's way over the screen, in steps, as the browser gets it from a touch screen."""
     session = page.context.new_cdp_session(page)
 
@@ -299,6 +280,7 @@ def swipe(page, start, right, down):
     send("touchStart", [{"x": x, "y": y}])
     for i in range(1, 11):
         send("touchMove", [{"x": x + right * i / 10, "y": y + down * i / 10}])
+    before_end()
     send("touchEnd", [])
     page.wait_for_timeout(100)
 
@@ -313,7 +295,9 @@ def test_tap_moves_the_sliders(phone):
 def test_finger_drags_sideways(phone):
     figure = figure_of(phone, "Grid")
     start, end = cell(figure, 3, 1), cell(figure, 3, 5)
-    swipe(phone, start, end[0] - start[0], 0)
+    path = []
+    swipe(phone, start, end[0] - start[0], 0, lambda: path.append(at(figure)))
+    assert path == [[3, 5]]
     assert at(figure) == [3, 5]
 
 
@@ -404,7 +388,8 @@ def test_print_hides_the_controls(page):
     assert picture_of(figure_of(page, "Grid")).is_visible()
 
 
-def test_nothing_moves_when_the_state_changes(page):
+def test_nothing_moves_when_the_state_changes(open_page):
+    page = open_page(viewport={"width": 400, "height": 800})
     figure, controls = figure_of(page, "Grid"), choices(GRID_STATES)
     places = set()
     for values in [GRID_STATES[0], GRID_STATES[-1], *random.Random(3).sample(GRID_STATES, 4)]:
@@ -468,12 +453,13 @@ def test_runs_in_a_sandboxed_frame(open_page, figures):
 
 
 def test_script_run_twice_starts_each_figure_once(page):
-    page.evaluate(
-        "document.querySelectorAll('.explore script:not([type])').forEach(s => eval(s.text))"
-    )
-    figure = figure_of(page, "Grid")
-    slider(figure, "row").press("ArrowRight")
-    assert at(figure) == [3, 3] and shows_svg(figure, grid(row=3))
+    curves = figure_of(page, "Curve")
+    slider(curves, "scale").press("ArrowRight")
+    curves.locator("canvas").wait_for()
+    scripts = page.locator(".explore script:not([type])")
+    scripts.evaluate_all("scripts => scripts.forEach(script => (0, eval)(script.text))")
+    slider(curves, "scale").press("End")
+    assert np.array_equal(canvas_pixels(curves), drawn_pixels(scale=1.9))
 
 
 WATCH = """root => {
