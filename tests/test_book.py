@@ -1,7 +1,9 @@
 """The notebooks as they are stored: executed, of readable size, and described for every reader."""
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -49,6 +51,36 @@ def test_bootstrap_names_the_public_address(chapter):
     tagged = [c for c in chapter.cells if "bootstrap" in c.metadata.get("tags", [])]
     assert len(tagged) == 1, f"needed one cell tagged bootstrap, found {len(tagged)}"
     assert f'BOOK = "{notebooks.setting(ROOT)}"' in tagged[0].source
+
+
+def run_bootstrap(chapter, folder: Path, address: Path | str) -> subprocess.CompletedProcess:
+    """Run a chapter's first code cell alone in a folder, as Colab does, and import helpers."""
+    cell = next(c for c in chapter.cells if "bootstrap" in c.metadata.get("tags", []))
+    code = cell.source + "\nimport helpers.checks\nprint(helpers.__file__)"
+    surroundings = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=surroundings | {"BOOK_REPOSITORY": str(address)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_chapter_alone_in_an_empty_folder_fetches_the_helpers(chapter, tmp_path):
+    folder = tmp_path / "just this chapter"
+    folder.mkdir()
+    for _ in range(2):  # the second time they are there
+        result = run_bootstrap(chapter, folder, ROOT)
+        assert result.returncode == 0, result.stderr
+        assert str(folder / "line-by-line/helpers") in result.stdout
+
+
+def test_a_chapter_alone_without_a_network_says_what_it_needs(chapter, tmp_path):
+    result = run_bootstrap(chapter, tmp_path, tmp_path / "nowhere")
+    assert result.returncode == 1
+    assert "This needs a network, or the folder helpers/ beside this file." in result.stderr
 
 
 def test_no_error_is_stored(chapter):
