@@ -1,1 +1,1 @@
-"""What the chapters share. Each chapter has one module here; see DESIGN in README.md."""
+"""One module a chapter, and the rooms that all chapters share."""

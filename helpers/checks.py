@@ -211,7 +211,8 @@ def monte_carlo(
         claim: The claim's number.
         title: What is estimated, in a few words.
         samples: (n,) or (n, columns), independent rows, n at least 1000 so that the mean is
-            normal enough for the threshold.
+            normal enough for the threshold. (For events so rare that only a few are expected
+            among n it is not: draw more.)
         expected: The exact mean, a number or (columns,).
         false_alarm: Probability that a true claim fails here, by design.
 

@@ -75,21 +75,24 @@ def train(
         cycle_momentum=False,
     )
     history = []
-    with tqdm(total=epochs, unit="epoch", disable=not is_live()) as progress:
-        for epoch in range(1, epochs + 1):
-            total = 0.0
-            for batch in torch.randperm(len(data), generator=generator).split(batch_size):
-                value = loss(data[batch])
-                if not torch.isfinite(value):
-                    raise ValueError(f"needed a finite loss, got {value.item()} in epoch {epoch}")
-                optimizer.zero_grad()
-                value.backward()
-                optimizer.step()
-                schedule.step()
-                total += value.item() * len(batch)
-            history.append(total / len(data))
-            progress.update()
-            progress.set_postfix(loss=f"{history[-1]:.2f}")
-            if after_epoch is not None:
-                after_epoch(epoch)
+    for epoch in (progress := tqdm(range(1, epochs + 1), unit="epoch", disable=not is_live())):
+        total = 0.0
+        for batch in torch.randperm(len(data), generator=generator).split(batch_size):
+            value = _step(loss(data[batch]), optimizer)
+            schedule.step()
+            total += value * len(batch)
+        history.append(total / len(data))
+        progress.set_postfix(loss=f"{history[-1]:.2f}")
+        if after_epoch is not None:
+            after_epoch(epoch)
     return history
+
+
+def _step(loss: Tensor, optimizer: torch.optim.Optimizer) -> float:
+    """One step of the optimizer on a loss that has to be a number; the loss before it."""
+    if not torch.isfinite(loss):
+        raise ValueError(f"needed a finite loss, got {loss.item()}")
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()

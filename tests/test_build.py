@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -185,11 +186,25 @@ def test_an_unwritable_build_folder_is_named(tmp_path):
         require_writable(tmp_path / "_build")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission_is_named(tmp_path):
-    (tmp_path / "_build").mkdir(mode=0o555)
-    with pytest.raises(ValueError, match="Permission denied"):
-        require_writable(tmp_path / "_build")
+@pytest.fixture
+def nobody():
+    """Root may write anywhere, so the test acts as another user if it runs as root."""
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.seteuid(65534)
+    yield
+    if was_root:
+        os.seteuid(0)
+
+
+def test_a_folder_without_permission_is_named(nobody):
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are root's alone
+        build = Path(folder, "_build")
+        build.mkdir(mode=0o555)
+        with pytest.raises(ValueError, match="Permission denied"):
+            require_writable(build)
+        build.chmod(0o755)
+        require_writable(build)
 
 
 def test_publishing_that_fails_puts_the_old_site_back(tmp_path, monkeypatch):

@@ -114,6 +114,21 @@ def test_nothing_sticks_out_on_a_phone(open_page: Callable[..., Page], path, wid
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_wide_formulas_can_be_read_from_their_beginning_on_a_phone(open_page: Callable[..., Page]):
+    """What sticks out to the left of a box cannot be scrolled to; to the right it can."""
+    page = open_page("book/01_autoregressive.html", width=390, height=800)
+    read_through(page)
+    cut, wide = page.evaluate(
+        """() => { const boxes = [...document.querySelectorAll('div.math')];
+                   const left = box => box.getBoundingClientRect().left;
+                   const out = box => left(box.querySelector('mjx-container')) < left(box) - 1;
+                   return [boxes.filter(out).length,
+                           boxes.filter(box => box.scrollWidth > box.clientWidth + 1).length]; }"""
+    )
+    assert wide > 0, "no formula is wider than the page: nothing was tested"
+    assert cut == 0
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_figures_keep_to_their_column(open_page: Callable[..., Page], path):
     """What sticks out of the text column lies under the table of contents."""
