@@ -189,9 +189,12 @@ def test_a_dead_relu_hides_a_path_from_the_gradient_at_one_input():
     layer = MaskedConv2d("A", 1, 1, bias=False).double()
     torch.nn.init.constant_(layer.weight, 1.0)
     network = torch.nn.Sequential(layer, torch.nn.ReLU())
-    dark, light = -torch.ones(1, 1, 5, 5).double(), torch.ones(1, 1, 5, 5).double()
-    assert dependencies_by_gradient(network, (3, 4), dark) == frozenset()
-    assert dependencies_by_gradient(network, (3, 4), light) == receptive_field("A", (3, 4))
+    light = torch.ones(1, 1, 5, 5).double()
+    both = torch.cat([light, -3 * light])
+    for route in (dependencies_by_gradient, dependencies_by_perturbation):
+        assert route(network, (3, 4), -3 * light) == frozenset()
+        assert route(network, (3, 4), light) == receptive_field("A", (3, 4))
+        assert route(network, (3, 4), both) == receptive_field("A", (3, 4))
 
 
 # --- the checks bite ---

@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from helpers.autoregressive import (
     PixelCNN,
+    TwoStackLayer,
     dependencies_by_gradient,
     fill_in,
     log_prob,
@@ -212,6 +213,25 @@ def test_grey_levels_that_the_model_does_not_have_are_refused(tiny):
 def test_a_mask_of_known_pixels_of_another_shape_is_refused(tiny, generator):
     with pytest.raises(ValueError, match=r"known must be \(3, 3\), one entry a pixel; got \(3,\)"):
         fill_in(tiny, torch.zeros(1, 1, 3, 3), torch.ones(3).bool(), generator=generator)
+
+
+def test_dropped_channels_leave_the_mean_as_it_was(generator):
+    model = PixelCNN(width=4, layers=1, dropout=0.25, generator=generator)
+    dropped = model._drop_channels(torch.ones(500, 4, 8, 8), generator)
+    assert dropped.unique().tolist() == pytest.approx([0, 4 / 3])
+    z, _ = z_scores(dropped[:, :, 0, 0].double(), torch.ones(4))
+    assert z.abs().max() < LIMIT
+
+
+def test_a_layer_adds_to_what_it_is_given(generator):
+    """Residual: with all its weights at zero a layer passes both maps on."""
+    layer = TwoStackLayer(4)
+    for weights in layer.parameters():
+        torch.nn.init.zeros_(weights)
+    rows, left = torch.randn(2, 3, 4, 8, 8, generator=generator)
+    after = layer(rows, left, lambda features: features)
+    assert after[0].equal(rows)
+    assert after[1].equal(left)
 
 
 def test_images_of_another_shape_are_refused(generator):
