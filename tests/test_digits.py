@@ -98,6 +98,24 @@ def test_training_stops_at_a_loss_that_is_not_finite(generator):
         train(lambda batch: weight.sum(), [weight], torch.ones(0), **options)
 
 
+@pytest.mark.parametrize(("mode", "shown"), [("live", True), ("static", False)])
+def test_a_progress_bar_is_shown_to_people_only(mode, shown, generator, monkeypatch, capsys):
+    """Stored outputs are compared, and times in them would differ."""
+    monkeypatch.setenv("EXPLORE_MODE", mode)
+    weight = torch.nn.Parameter(torch.ones(1))
+    train(
+        lambda batch: (weight**2).sum(),
+        [weight],
+        torch.ones(4),
+        epochs=3,
+        batch_size=2,
+        learning_rate=0.1,
+        generator=generator,
+    )
+    printed = capsys.readouterr().err
+    assert ("3/3" in printed and "loss=" in printed) == shown
+
+
 # --- PixelCNN ---
 
 
