@@ -22,14 +22,11 @@ import nbformat
 import torch
 from nbclient import NotebookClient
 from playwright.sync_api import Page, sync_playwright
-from torch.nn.functional import cross_entropy
 
-from helpers.autoregressive import PixelCNN, log_prob
-from helpers.digits import load_digits, train
+from helpers.autoregressive import log_prob
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "book").glob("[0-9]*.ipynb"))
-NATS_PER_BIT = 64 * torch.log(torch.tensor(2.0)).item()
 PEER = "the peer's notebook: 86.53 nats, 950545 parameters, 274 to 334 CPU s"
 
 USAGE = """
@@ -53,36 +50,27 @@ LATENCY = """async (slider) => {
 
 
 def model(seeds: int = 5) -> None:
-    """Train the PixelCNN of chapter 1 as the chapter does, once a seed, and score it."""
-    torch.set_num_threads(1)
-    digits = load_digits()
+    """Run the cell of chapter 1 that trains its PixelCNN, once a seed, and score the model."""
+    notebook = nbformat.read(ROOT / "book/01_autoregressive.ipynb", as_version=4)
+    source = {cell.metadata.get("label"): cell.source for cell in notebook.cells}
     print("PixelCNN on the digits, nats per image on 447 test images")
     seconds, scores = [], []
     for seed in range(seeds):
-        generator = torch.Generator().manual_seed(seed)
-        network = PixelCNN(generator=generator)
+        names: dict = {}
+        exec(source["imports"], names)
+        names["generator"].manual_seed(seed)
         started = time.process_time()
-        train(
-            lambda batch, network=network, generator=generator: (
-                cross_entropy(network(batch, generator), batch[:, 0]) * 64
-            ),
-            network.parameters(),
-            digits.train,
-            epochs=20,
-            batch_size=40,
-            learning_rate=6e-3,
-            weight_decay=0.2,
-            generator=generator,
-        )
+        exec(source["training"], names)
         seconds.append(time.process_time() - started)
         with torch.no_grad():
-            scores.append(-log_prob(network, digits.test).mean().item())
+            surprise = -log_prob(names["model"], names["digits"].test)
+        scores.append(surprise.mean().item())
         print(f"  seed {seed}: {scores[-1]:.2f} nats, {seconds[-1]:.1f} CPU s", flush=True)
-    size = sum(p.numel() for p in network.parameters())
+    size = sum(p.numel() for p in names["model"].parameters())
     middle = statistics.median(scores)
     print(
         f"  median {middle:.2f} (sd {statistics.stdev(scores):.2f}), "
-        f"{middle / NATS_PER_BIT:.3f} bits per dimension, {size} parameters, "
+        f"{middle / names['BITS']:.3f} bits per dimension, {size} parameters, "
         f"median {statistics.median(seconds):.1f} CPU s; {PEER}"
     )
 

@@ -31,6 +31,7 @@ __all__ = [
     "distance",
     "line",
     "monte_carlo",
+    "record",
     "start_clock",
     "z_limit",
     "z_scores",
@@ -265,6 +266,41 @@ def z_scores(samples: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(gap == 0, 0.0, gap / error), error
 
 
+def record(
+    claim: str,
+    kind: str,
+    title: str,
+    anchor: str,
+    apart: float | None = None,
+    tolerance: float | None = None,
+    count: int = 1,
+) -> dict[str, dict]:
+    """Output metadata from which the claim ledger is made: what was run, how far off it was.
+
+    Args:
+        claim: The claim's number.
+        kind: "derivation", "check", "breaks", "bites" or "exercise".
+        title: What was run, in a few words.
+        anchor: Where it stands on the page.
+        apart: Distance found; JSON knows no infinity, so such a one is left out.
+        tolerance: Distance accepted.
+        count: Lines, routes, facts or wrong versions.
+    """
+    finite = apart is not None and math.isfinite(apart)
+    return {
+        "book": {
+            "claim": claim,
+            "kind": kind,
+            "title": title,
+            "anchor": anchor,
+            "distance": apart if finite else None,
+            "tolerance": tolerance,
+            "count": count,
+            "seconds": round(time.perf_counter() - _cell_started, 3),
+        }
+    }
+
+
 def start_clock() -> None:
     """Measure the seconds of each record from the start of its notebook cell."""
     shell = get_ipython()
@@ -336,17 +372,8 @@ def _show(
 ) -> None:
     """Display a table in Markdown and plain text, with the ledger's record beside it."""
     anchor = re.sub(r"[^a-z0-9]+", "-", f"{kind} {claim} {title}".lower()).strip("-")
-    record = {
-        "claim": claim,
-        "kind": kind,
-        "title": title,
-        "distance": apart if apart is not None and math.isfinite(apart) else None,  # JSON
-        "tolerance": tolerance,
-        "count": count,
-        "seconds": round(time.perf_counter() - _cell_started, 3),
-        "anchor": anchor,
-    }
+    metadata = record(claim, kind, title, anchor, apart, tolerance, count)
     table = "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
     markdown = f'<a id="{anchor}"></a>\n**Claim {claim}. {title}**\n\n{table}\n'
     plain = "\n".join([f"Claim {claim}. {title}", *("  ".join(row) for row in rows)])
-    display({"text/markdown": markdown, "text/plain": plain}, raw=True, metadata={"book": record})
+    display({"text/markdown": markdown, "text/plain": plain}, raw=True, metadata=metadata)

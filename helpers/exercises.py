@@ -25,7 +25,7 @@ from helpers.autoregressive import (
     raster_order,
     receptive_field,
 )
-from helpers.checks import distance
+from helpers.checks import distance, record
 
 __all__ = ["EXERCISES", "Exercise", "check_answer", "feedback"]
 
@@ -55,18 +55,12 @@ def check_answer(number: str, answer: Any) -> None:
     """
     _, message = feedback(number, answer)
     text = f"Exercise {number}: {message}"
-    record = {
-        "claim": EXERCISES[number].claim,
-        "kind": "exercise",
-        "title": f"Exercise {number} ({EXERCISES[number].level})",
-        "distance": None,
-        "tolerance": None,
-        "count": 1,
-        "seconds": 0.0,
-        "anchor": f"exercise-{number.replace('.', '-')}",
-    }
+    exercise = EXERCISES[number]
+    title = f"Exercise {number} ({exercise.level})"
+    anchor = f"exercise-{number.replace('.', '-')}"
+    metadata = record(exercise.claim, "exercise", title, anchor)
     bundle = {"text/html": f"<p>{html.escape(text)}</p>", "text/plain": text}
-    display(bundle, raw=True, metadata={"book": record})
+    display(bundle, raw=True, metadata=metadata)
 
 
 def feedback(number: str, answer: Any) -> tuple[bool, str]:

@@ -157,8 +157,18 @@ def test_a_claim_without_records_is_a_warning(small_book):
     path = small_book / "book/one.ipynb"
     path.write_text(path.read_text().replace("Claim 1.1", "Claim 1.2"))
     printed = run_build(small_book, expect=1)
-    assert "claim 1.2 of one has no record" in printed
+    assert "claim 1.2 of one has no record of: derivation, check, breaks, bites" in printed
     assert "of claim 1.1, but states no such claim" in printed
+
+
+def test_a_claim_that_lacks_one_kind_of_record_fails_the_build(small_book):
+    """The promise: no claim without its derivation, check, failure, wrong versions, exercise."""
+    path = small_book / "book/one.ipynb"
+    before, text = snapshot(small_book), path.read_text()
+    assert r"\"bites\", " in text
+    path.write_text(text.replace(r"\"bites\", ", ""))
+    assert "claim 1.1 of one has no record of: bites" in run_build(small_book, expect=1)
+    assert snapshot(small_book) == before
 
 
 def test_an_interrupted_build_spares_the_site(small_book):
@@ -349,7 +359,7 @@ def test_a_claim_is_open_until_all_five_records_are_there():
     claim = ledger.Claim("1.1", "one", "True.")
     for kind in ledger.NEEDED[:-1]:
         claim.records[kind].append({})
-    assert claim.verdict() == "open: no exercise"
+    assert (claim.verdict(), claim.missing()) == ("open", ["exercise"])
     claim.records["exercise"].append({})
     assert claim.verdict() == "holds"
 

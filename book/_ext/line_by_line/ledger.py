@@ -45,10 +45,13 @@ class Claim:
     def anchor(self) -> str:
         return "claim-" + self.number.replace(".", "-")
 
+    def missing(self) -> list[str]:
+        """The kinds of record that the claim still needs."""
+        return [kind for kind in NEEDED if not self.records[kind]]
+
     def verdict(self) -> str:
         """Every record was made by code that raises if it fails, so being there is enough."""
-        missing = [kind for kind in NEEDED if not self.records[kind]]
-        return f"open: no {', '.join(missing)}" if missing else "holds"
+        return "open" if self.missing() else "holds"
 
     def count(self, kind: str) -> int:
         """Lines, routes or wrong versions in all records of a kind."""
@@ -103,9 +106,9 @@ def claims_of(root: Path, path: Path) -> tuple[dict[str, Claim], list[str]]:
                 found = f"a {record['kind']} of claim {record['claim']}"
                 faults.append(f"{path.stem} has {found}, but states no such claim")
     faults += [
-        f"claim {claim.number} of {path.stem} has no record: nothing was run for it"
+        f"claim {claim.number} of {path.stem} has no record of: {', '.join(claim.missing())}"
         for claim in claims.values()
-        if not claim.records
+        if claim.missing()
     ]
     return claims, faults
 
@@ -136,9 +139,8 @@ class Ledger(SphinxDirective):
         for word, anchor in claim.links():
             links += [nodes.reference("", word, refuri=f"{page}#{anchor}"), nodes.Text(" ")]
         home = nodes.reference("", claim.number, refuri=f"{page}#{claim.anchor}")
-        verdict = claim.verdict()
         words = [
-            verdict,
+            claim.verdict(),
             str(claim.count("derivation")),
             claim.largest_distance(),
             str(claim.count("check")),
@@ -146,7 +148,7 @@ class Ledger(SphinxDirective):
             f"{claim.seconds():.1f}",
         ]
         cells = [nodes.entry("", nodes.paragraph("", word)) for word in words]
-        cells[0]["classes"] = [verdict.split(":")[0]]
+        cells[0]["classes"] = [claim.verdict()]
         first = nodes.entry("", nodes.paragraph("", "", home))
         return nodes.row("", first, statement, *cells, nodes.entry("", links))
 
