@@ -19,6 +19,7 @@ from statistics import NormalDist
 import torch
 from IPython import get_ipython
 from IPython.display import display
+from scipy import stats
 from torch import Tensor
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
     "monte_carlo",
     "record",
     "start_clock",
+    "uniform",
+    "within",
     "z_limit",
     "z_scores",
 ]
@@ -245,6 +248,60 @@ def monte_carlo(
         raise ClaimError(f"claim {claim}, {title}: {z[worst]:+.1f} standard errors off")
 
 
+def uniform(claim: str, title: str, values: Tensor, false_alarm: float = 1e-4) -> None:
+    """Test by Kolmogorov and Smirnov's distance that independent values are uniform on (0, 1).
+
+    A distribution function applied to its own samples gives such values (the probability
+    integral transform), whatever the distribution, so this tests a sampler against a formula.
+    With several columns the threshold is raised so that the whole test still errs with
+    probability `false_alarm` (Bonferroni).
+
+    Args:
+        claim: The claim's number.
+        title: What is tested, in a few words.
+        values: (n,) or (n, columns), independent rows.
+        false_alarm: Probability that a true claim fails here, by design.
+
+    Raises:
+        ClaimError: If a column is further from uniform than chance allows.
+        ValueError: If a value is outside [0, 1] or not a number.
+    """
+    columns = values.detach().double().reshape(len(values), -1)
+    if not ((columns >= 0) & (columns <= 1)).all():
+        raise ValueError("needed values in [0, 1]; got others, or values that are not numbers")
+    apart = max(stats.kstest(column.numpy(), "uniform").statistic for column in columns.T)
+    limit = float(stats.kstwo.isf(false_alarm / columns.shape[1], len(columns)))
+    rows = [
+        ["largest distance from the diagonal", f"{apart:.4f}, allowed {limit:.4f}"],
+        ["samples", f"{len(columns)}"],
+        ["designed false-alarm rate", f"{false_alarm:g}"],
+    ]
+    if columns.shape[1] > 1:
+        title = f"{title} (worst of {columns.shape[1]})"
+    _show(claim, "check", title, ["", "value"], rows, float(apart), limit, count=1)
+    if not apart <= limit:
+        raise ClaimError(f"claim {claim}, {title}: {apart:.4f} from uniform, allowed {limit:.4f}")
+
+
+def within(claim: str, title: str, measured: Mapping[str, tuple[float, float]]) -> None:
+    """Check that each of several measured distances is at most its own limit.
+
+    Args:
+        claim: The claim's number.
+        title: What is measured, in a few words.
+        measured: What was found and what is allowed, under the name of each.
+
+    Raises:
+        ClaimError: If one is larger than its limit, or not a number.
+    """
+    rows = [[name, _format_distance(value, limit)] for name, (value, limit) in measured.items()]
+    worst = max(measured.values(), key=lambda pair: pair[0] / pair[1])
+    _show(claim, "check", title, ["clause", "distance"], rows, *worst, count=len(measured))
+    for name, (value, limit) in measured.items():
+        if not value <= limit:
+            raise ClaimError(f"claim {claim}, {title}, {name}: {value:g}, allowed {limit:g}")
+
+
 def z_limit(columns: int = 1, false_alarm: float = 1e-4) -> float:
     """The |z| that the largest of several true z-scores exceeds with at most this probability."""
     return NormalDist().inv_cdf(1 - false_alarm / (2 * columns))
@@ -339,7 +396,7 @@ def _format_set(values: Iterable) -> str:
 def _format_distance(value: float, tolerance: float) -> str:
     """Exact where it is zero by nature; else a bound, which is the same on every machine."""
     if tolerance > 0 and value <= tolerance:
-        return f"at most {tolerance:g}"
+        return f"at most {tolerance:.4g}"
     return f"{value:.3g}"
 
 

@@ -10,6 +10,8 @@ import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,6 +22,7 @@ from torch import Tensor
 
 __all__ = [
     "COLOURS",
+    "Panel",
     "image_grid",
     "new_figure",
     "pixel_grid",
@@ -150,6 +153,113 @@ def pixel_grid(
             'rx="3" style="fill:none;stroke:var(--ink);stroke-width:4;pointer-events:none"/>'
         )
     return lines
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A plot inside an SVG picture: it turns numbers into places, and curves into lines of SVG.
+
+    Attributes:
+        x: Left edge of the plotting area in the picture.
+        y: Upper edge of the plotting area in the picture.
+        width: Width of the area.
+        height: Height of the area.
+        xlim: Numbers at the left and the right edge.
+        ylim: Numbers at the lower and the upper edge.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    xlim: tuple[float, float]
+    ylim: tuple[float, float]
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Where a point of the plot lies in the picture."""
+        across = (float(x) - self.xlim[0]) / (self.xlim[1] - self.xlim[0])
+        up = (float(y) - self.ylim[0]) / (self.ylim[1] - self.ylim[0])
+        return self.x + across * self.width, self.y + (1 - up) * self.height
+
+    def frame(
+        self,
+        xlabel: str = "",
+        ylabel: str = "",
+        xticks: Sequence[float] = (),
+        yticks: Sequence[float] = (),
+    ) -> list[str]:
+        """Axes at the left and below, with ticks and labels."""
+        right, low = self.x + self.width, self.y + self.height
+        path = f"M{self.x:g} {self.y:g}V{low:g}H{right:g}"
+        lines = [f'<path d="{path}" style="fill:none;stroke:var(--muted)"/>']
+        for tick in xticks:
+            lines.append(self.text(f"{tick:g}", tick, self.ylim[0], 13, "--muted", dy=16))
+        for tick in yticks:
+            place = {"dx": -6, "dy": 4, "anchor": "end"}
+            lines.append(self.text(f"{tick:g}", self.xlim[0], tick, 13, "--muted", **place))
+        middle = self.x + self.width / 2
+        lines.append(svg_text(xlabel, middle, low + (34 if xticks else 18), 14))
+        lines.append(svg_text(ylabel, self.x, self.y - 8, 14, anchor="start"))
+        return [line for line in lines if line]
+
+    def curve(
+        self,
+        xs: Iterable[float],
+        ys: Iterable[float],
+        ink: str = "--data",
+        *,
+        width: float = 2.5,
+        dash: str = "none",
+        fill: float = 0.0,
+    ) -> str:
+        """A curve through points, cut off at the plot's edges; `fill` is the opacity inside it."""
+        points = list(zip(map(float, xs), map(float, ys), strict=True))
+        pieces = pairwise(points) if fill else self._visible(points)
+        path, last = [], None
+        for start, end in pieces:
+            move = "" if start == last else "M{:.1f} {:.1f}".format(*self.place(*start))
+            path.append(move + "L{:.1f} {:.1f}".format(*self.place(*end)))
+            last = end
+        look = f"stroke:var({ink});stroke-width:{width:g};stroke-dasharray:{dash}"
+        inside = f"fill:var({ink});fill-opacity:{fill:g}" if fill else "fill:none"
+        return f'<path d="{"".join(path)}" style="{look};{inside}"/>'
+
+    def dot(self, x: float, y: float, ink: str = "--data", size: float = 5) -> str:
+        """A round mark."""
+        across, down = self.place(x, y)
+        return f'<circle cx="{across:.1f}" cy="{down:.1f}" r="{size:g}" style="fill:var({ink})"/>'
+
+    def text(
+        self,
+        text: str,
+        x: float,
+        y: float,
+        size: float = 14,
+        ink: str = "--ink",
+        anchor: str = "middle",
+        dx: float = 0,
+        dy: float = 0,
+    ) -> str:
+        """A text at a point of the plot, moved by (dx, dy) in the picture."""
+        across, down = self.place(x, y)
+        return svg_text(text, round(across + dx, 1), round(down + dy, 1), size, ink, anchor)
+
+    def _visible(self, points: list[tuple[float, float]]) -> Iterable[tuple]:
+        """The parts of a curve's segments that lie between the plot's edges."""
+        for start, end in pairwise(points):
+            low, high = 0.0, 1.0
+            for a, b, (least, most) in zip(start, end, (self.xlim, self.ylim), strict=True):
+                if a == b:
+                    low, high = (low, high) if least <= a <= most else (1.0, 0.0)
+                    continue
+                enter, leave = sorted(((least - a) / (b - a), (most - a) / (b - a)))
+                low, high = max(low, enter), min(high, leave)
+            if low < high:
+                yield tuple(
+                    tuple(a if t == 0 else b if t == 1 else a + t * (b - a) for a, b in ends)
+                    for t in (low, high)
+                    for ends in [zip(start, end, strict=True)]
+                )
 
 
 def svg(width: float, height: float, lines: Iterable[str]) -> str:

@@ -15,6 +15,8 @@ from helpers.checks import (
     distance,
     line,
     monte_carlo,
+    uniform,
+    within,
     z_scores,
 )
 
@@ -156,3 +158,54 @@ def test_tables_do_not_change_with_the_last_digits(shown):
 def test_bad_input_is_refused_with_advice(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def draws(seed, number=2000, columns=2):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(number, columns, dtype=torch.float64, generator=generator)
+
+
+def test_uniform_values_pass_and_leave_a_record(shown):
+    uniform("9.9", "Transformed samples", draws(0))
+    bundle, record = shown[0]
+    assert "(worst of 2)" in bundle["text/markdown"]
+    assert record["kind"] == "check"
+    assert 0 < record["distance"] <= record["tolerance"]
+
+
+@pytest.mark.parametrize("wrong", [lambda u: u**1.2, lambda u: u / 2, lambda u: u.round()])
+def test_other_values_are_not_uniform(shown, wrong):
+    values = draws(0)
+    values[:, 1] = wrong(values[:, 1])
+    with pytest.raises(ClaimError, match="from uniform"):
+        uniform("9.9", "Transformed samples", values)
+    assert shown, "the table is shown before the build fails"
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.1, math.nan])
+def test_values_outside_the_unit_interval_are_refused(bad):
+    with pytest.raises(ValueError, match=r"needed values in \[0, 1\]"):
+        uniform("9.9", "Not probabilities", torch.tensor([0.5, bad]))
+
+
+def test_uniformity_raises_no_more_alarms_than_designed(shown):
+    alarms = 0
+    for seed in range(200):
+        try:
+            uniform("9.9", "Transformed samples", draws(seed, 500), false_alarm=0.01)
+        except ClaimError:
+            alarms += 1
+    assert alarms <= 8
+
+
+def test_within_compares_each_clause_with_its_own_limit(shown):
+    within("9.9", "Clauses", {"one": (1e-12, 1e-9), "two": (3.0, 40.0)})
+    bundle, record = shown[0]
+    assert "| one | at most 1e-09 |" in bundle["text/markdown"]
+    assert (record["distance"], record["tolerance"], record["count"]) == (3.0, 40.0, 2)
+
+
+@pytest.mark.parametrize("value", [50.0, math.nan, math.inf])
+def test_within_refuses_a_clause_that_is_not_kept(shown, value):
+    with pytest.raises(ClaimError, match="two: "):
+        within("9.9", "Clauses", {"one": (1e-12, 1e-9), "two": (value, 40.0)})

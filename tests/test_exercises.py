@@ -4,59 +4,34 @@ import re
 from functools import partial
 
 import pytest
-import torch
+from solutions import autoregressive as solutions_1
 
 from helpers import exercises
-from helpers.autoregressive import kernel_mask, predecessors, raster_order, receptive_field
-from helpers.exercises import EXERCISES, check_answer, feedback
+from helpers.autoregressive import kernel_mask, predecessors, receptive_field
+from helpers.exercises import autoregressive as chapter_1
 
+# Of each chapter with exercises: its catalogue, and a solution of each by another route.
+CHAPTERS = {"1": (chapter_1, solutions_1)}
+EXERCISES = {n: e for chapter, _ in CHAPTERS.values() for n, e in chapter.EXERCISES.items()}
+SOLUTIONS = {n: s for _, chapter in CHAPTERS.values() for n, s in chapter.SOLUTIONS.items()}
 NUMBERS = list(EXERCISES)
 
 
-def my_field(kinds, pixel, shape, order, size):
-    """A reader's solution of exercise 1.2, written without the helper that the judge uses."""
-    reached = {pixel}
-    reach = size // 2
-    for kind in reversed(kinds):
-        down = 1 if order == "bottom-up" else -1
-        reached = {
-            (row + down * d, column + e)
-            for row, column in reached
-            for d in range(reach + 1)
-            for e in range(-reach, reach + 1)
-            if d > 0 or e < 0 or (kind == "B" and e == 0)
-        }
-        reached = {p for p in reached if 1 <= p[0] <= shape[0] and 1 <= p[1] <= shape[1]}
-    return reached
+def feedback(number: str, answer: object) -> tuple[bool, str]:
+    """What the chapter that the number belongs to says of an answer."""
+    return CHAPTERS[number.split(".")[0]][0].EXERCISES.feedback(number, answer)
 
 
-def my_leak_detector(network):
-    """A reader's solution of exercise 1.4: perturb every pixel at a bright input."""
-    inputs = torch.ones(1, 1, 5, 5, dtype=torch.float64)
-    before = network(inputs)
-    order = raster_order((5, 5))
-    for place, (row, column) in enumerate(order):
-        changed = inputs.clone()
-        changed[0, 0, row - 1, column - 1] += 0.5
-        moved = (network(changed) != before)[0, 0]
-        if any(moved[r - 1, c - 1] for r, c in order[: place + 1]):
-            return True
-    return False
+CLAIMS = {"1": {"1.1", "1.2", "1.3", "1.4"}}
 
 
-SOLUTIONS = {
-    "1.1": {(3, 2), (3, 3)},
-    "1.2": my_field,
-    "1.3": {(1, 2), (1, 3), (1, 4), (2, 4), (3, 4)},
-    "1.4": my_leak_detector,
-    "1.5": (-1, 1),
-}
-
-
-def test_every_level_occurs_and_every_claim_has_an_exercise():
-    assert {e.level for e in EXERCISES.values()} == {"read", "do", "prove"}
-    assert {e.claim for e in EXERCISES.values()} == {"1.1", "1.2", "1.3", "1.4"}
-    assert len(EXERCISES) >= 4
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_every_level_occurs_and_every_claim_has_an_exercise(chapter):
+    catalogue = CHAPTERS[chapter][0].EXERCISES
+    assert {e.level for e in catalogue.values()} == {"read", "do", "prove"}
+    assert {e.claim for e in catalogue.values()} == CLAIMS[chapter]
+    assert len(catalogue) >= 4
+    assert list(catalogue) == list(CHAPTERS[chapter][1].SOLUTIONS)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -94,7 +69,8 @@ def test_each_misconception_gets_its_own_sentence(number, sentence, wrong):
 
 
 def test_sentences_are_distinct():
-    assert len({sentence for _, sentence, _ in CATALOGUE}) >= 25
+    """A wrong answer to one exercise has one sentence, so no two versions hide each other."""
+    assert len({(number, sentence) for number, sentence, _ in CATALOGUE}) >= 25
 
 
 @pytest.mark.parametrize(
@@ -166,7 +142,7 @@ def test_no_feedback_holds_the_solution(number):
 def test_check_answer_shows_the_feedback_and_leaves_a_record(monkeypatch):
     shown = []
     monkeypatch.setattr(exercises, "display", lambda *a, **k: shown.append((*a, k["metadata"])))
-    assert check_answer("1.3", {(2, 3)}) is None
+    assert chapter_1.check_answer("1.3", {(2, 3)}) is None
     bundle, metadata = shown[0]
     assert bundle["text/plain"].startswith("Exercise 1.3: ✗ Not yet. Turn it round")
     assert metadata["book"]["claim"] == "1.3"
@@ -174,14 +150,14 @@ def test_check_answer_shows_the_feedback_and_leaves_a_record(monkeypatch):
 
 
 def test_the_leak_instances_hold_both_kinds():
-    answers = [my_leak_detector(*instance) for instance in exercises._leak_instances()]
+    answers = [solutions_1.my_leak_detector(*instance) for instance in chapter_1._leak_instances()]
     assert {True, False} == set(answers)
-    assert answers == [exercises.leaks(*instance) for instance in exercises._leak_instances()]
+    assert answers == [chapter_1.leaks(*instance) for instance in chapter_1._leak_instances()]
 
 
 def test_an_unknown_exercise_is_refused():
     with pytest.raises(ValueError, match=r"no exercise '9\.9'; there are 1\.1"):
-        check_answer("9.9", 0)
+        chapter_1.check_answer("9.9", 0)
 
 
 def test_the_past_of_a_pixel_is_not_its_field():
@@ -191,5 +167,5 @@ def test_the_past_of_a_pixel_is_not_its_field():
 
 def test_no_single_pixel_is_enough_to_find_every_leak():
     """Whoever looks at one pixel, or along the diagonal, misses a leak of exercise 1.4."""
-    diagonal = partial(exercises.leaks, pixels=[(i, 6 - i) for i in range(1, 6)])
+    diagonal = partial(chapter_1.leaks, pixels=[(i, 6 - i) for i in range(1, 6)])
     assert not feedback("1.4", diagonal)[0]

@@ -11,6 +11,7 @@ from helpers import figures
 from helpers.autoregressive import apply_mask, kernel_mask
 from helpers.figures import (
     ROLES,
+    Panel,
     image_grid,
     new_figure,
     pixel_grid,
@@ -102,3 +103,61 @@ def test_rows_of_images_show_the_images():
     assert [p.tolist() for p in pictures[:2]] == images.tolist()
     assert [p.tolist() for p in pictures[2:]] == images.flip(0).tolist()
     assert [figure.axes[i].get_ylabel() for i in (0, 2)] == ["data", "model"]
+
+
+def ends(path):
+    """The points of an SVG path of moves and lines."""
+    numbers = path.replace("M", " ").replace("L", " ").split()
+    return list(zip(map(float, numbers[::2]), map(float, numbers[1::2]), strict=True))
+
+
+PANEL = Panel(10, 20, 100, 50, (0, 2), (-1, 1))
+
+
+def test_a_panel_places_its_corners_and_draws_well_formed_svg():
+    assert PANEL.place(0, 1) == (10, 20)
+    assert PANEL.place(2, -1) == (110, 70)
+    lines = [
+        *PANEL.frame("x", "density <", [0, 1], [-1, 1]),
+        PANEL.dot(1, 0),
+        PANEL.text("a", 1, 1),
+    ]
+    picture = svg(200, 100, [*lines, PANEL.curve([0, 1, 2], [0, 0.5, -1])])
+    assert [t.text for t in elements(picture, "text")] == [
+        "0",
+        "1",
+        "-1",
+        "1",
+        "x",
+        "density <",
+        "a",
+    ]
+    assert (
+        elements(picture, "circle")[0].get("cx"),
+        elements(picture, "circle")[0].get("cy"),
+    ) == (
+        "60.0",
+        "45.0",
+    )
+    assert ends(elements(picture, "path")[1].get("d")) == [(10, 45), (60, 32.5), (110, 70)]
+
+
+@pytest.mark.parametrize(
+    "points, shown",
+    [
+        ([(0, 0), (2, 4)], [(10, 45), (35, 20)]),  # leaves at the upper edge
+        ([(-2, 0), (4, 0)], [(10, 45), (110, 45)]),  # crosses the whole width
+        ([(0, 5), (2, 5)], []),  # never seen
+        ([(0, 3), (1, 0), (2, 3)], [(43.3, 20), (60, 45), (76.7, 20)]),  # comes and goes
+        ([(1, -1), (1, 5)], [(60, 70), (60, 20)]),  # upright
+    ],
+)
+def test_a_curve_ends_at_the_edges_of_its_panel(points, shown):
+    path = elements(svg(200, 100, [PANEL.curve(*zip(*points, strict=True))]), "path")[0].get("d")
+    assert ends(path) == shown
+
+
+def test_a_filled_shape_keeps_its_corners():
+    path = PANEL.curve([0, 1, 2, 0], [-1, 1, -1, -1], fill=0.3)
+    assert path.count("M") == 1 and path.count("L") == 3
+    assert "fill-opacity:0.3" in path

@@ -1,0 +1,126 @@
+"""The density contract: kept by true densities, and broken clause by clause by false ones."""
+
+import math
+
+import pytest
+import torch
+from torch.distributions import AffineTransform, ExpTransform, MultivariateNormal, Normal
+
+from helpers.densities import (
+    cell_masses,
+    contract,
+    failed,
+    grid_edges,
+    integral,
+    log_det_by_autograd,
+    transform_clauses,
+)
+
+ZERO = torch.zeros((), dtype=torch.float64)
+NORMAL = Normal(ZERO, ZERO + 1)
+LINE, PLANE = grid_edges(-9, 9, 36), grid_edges(-9, 9, 36, axes=2)
+COVARIANCE = torch.tensor([[1.0, 0.6], [0.6, 2.0]], dtype=torch.float64)
+PAIR = MultivariateNormal(torch.zeros(2, dtype=torch.float64), COVARIANCE)
+
+
+def draw(scale=1.0, shift=0.0):
+    def sample(number, generator):
+        return shift + scale * torch.randn(number, dtype=torch.float64, generator=generator)
+
+    return sample
+
+
+def draw_pair(number, generator):
+    noise = torch.randn(number, 2, dtype=torch.float64, generator=generator)
+    return noise @ torch.linalg.cholesky(COVARIANCE).T
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_masses_of_a_normal_are_differences_of_its_distribution_function():
+    expected = NORMAL.cdf(LINE[0]).diff()
+    assert torch.allclose(cell_masses(NORMAL.log_prob, LINE), expected, atol=1e-12)
+
+
+def test_masses_in_the_plane_are_products_for_independent_axes():
+    def log_prob(points):
+        return NORMAL.log_prob(points[:, 0]) + Normal(ZERO, ZERO + 2).log_prob(points[:, 1])
+
+    one, two = NORMAL.cdf(PLANE[0]).diff(), Normal(ZERO, ZERO + 2).cdf(PLANE[1]).diff()
+    assert torch.allclose(cell_masses(log_prob, PLANE), torch.outer(one, two), atol=1e-10)
+    assert integral(PAIR.log_prob, PLANE) == pytest.approx(1, abs=1e-9)
+
+
+def test_log_det_by_autograd_of_maps_with_known_determinants():
+    matrix = torch.tensor([[1.0, 2.0], [3.0, 1.0]], dtype=torch.float64)
+    points = torch.randn(5, 2, dtype=torch.float64, generator=generator())
+    found = log_det_by_autograd(lambda z: z @ matrix.T, points)
+    assert torch.allclose(found, torch.full((5,), math.log(5), dtype=torch.float64))
+    line = points[:, 0]
+    assert torch.allclose(log_det_by_autograd(torch.exp, line), line)
+
+
+def test_true_densities_keep_the_contract():
+    assert failed(contract(NORMAL.log_prob, draw(), LINE, generator=generator())) == frozenset()
+    clauses = contract(PAIR.log_prob, draw_pair, PLANE, generator=generator(), draws=100_000)
+    assert failed(clauses) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "name, log_prob, sample, broken",
+    [
+        ("twice too high", lambda x: NORMAL.log_prob(x) + math.log(2), draw(), "integral sampler"),
+        ("1 % too high", lambda x: NORMAL.log_prob(x) + 0.01, draw(), "integral"),
+        ("sampler too wide", NORMAL.log_prob, draw(scale=1.1), "sampler"),
+        ("sampler shifted", NORMAL.log_prob, draw(shift=0.1), "sampler"),
+        ("sampler far away", NORMAL.log_prob, draw(shift=100.0), "sampler"),
+        ("not a number", lambda x: x * math.nan, draw(), "integral sampler"),
+    ],
+)
+def test_each_fault_breaks_its_clauses(name, log_prob, sample, broken):
+    clauses = contract(log_prob, sample, LINE, generator=generator())
+    assert failed(clauses) == frozenset(broken.split()), clauses
+
+
+def test_false_alarms_over_200_seeds():
+    """Designed rate 1 %: two are expected of 200, nine or more have a chance of about 2e-4."""
+    alarms = sum(
+        bool(
+            failed(
+                contract(
+                    NORMAL.log_prob,
+                    draw(),
+                    LINE,
+                    generator=generator(seed),
+                    draws=5000,
+                    false_alarm=0.01,
+                )
+            )
+        )
+        for seed in range(200)
+    )
+    assert alarms <= 8
+
+
+class ForgotScale(AffineTransform):
+    """A transform whose log-determinant is not its own."""
+
+    def log_abs_det_jacobian(self, x, y):
+        return super().log_abs_det_jacobian(x, y) * 0
+
+
+class WrongInverse(AffineTransform):
+    """A transform whose inverse adds the shift in place of taking it away."""
+
+    def _inverse(self, y):
+        return (y + self.loc) / self.scale
+
+
+def test_transforms_are_measured():
+    points = torch.randn(7, dtype=torch.float64, generator=generator())
+    assert failed(transform_clauses(AffineTransform(1.0, 3.0), points)) == frozenset()
+    assert failed(transform_clauses(ExpTransform(), points)) == frozenset()
+    assert failed(transform_clauses(ForgotScale(1.0, 3.0), points)) == {"log-det"}
+    assert failed(transform_clauses(WrongInverse(1.0, 3.0), points)) == {"inverse"}
