@@ -396,7 +396,7 @@ def _format_set(values: Iterable) -> str:
 def _format_distance(value: float, tolerance: float) -> str:
     """Exact where it is zero by nature; else a bound, which is the same on every machine."""
     if tolerance > 0 and value <= tolerance:
-        return f"at most {tolerance:.4g}"
+        return f"≤ {tolerance:.4g}"
     return f"{value:.3g}"
 
 

@@ -56,7 +56,7 @@ def test_distance(left, right, apart):
 def test_a_true_derivation_is_shown_line_by_line(shown):
     derivation("9.1", line("a", 1.0), line("b", 1.0 + 1e-14, "since"), tolerance=1e-12)
     bundle, record = shown[0]
-    assert "| 2 | $= b$ | 1 | at most 1e-12 | since |" in bundle["text/markdown"]
+    assert "| 2 | $= b$ | 1 | ≤ 1e-12 | since |" in bundle["text/markdown"]
     assert record["claim"] == "9.1"
     assert record["kind"] == "derivation"
     assert record["count"] == 2
@@ -201,7 +201,7 @@ def test_uniformity_raises_no_more_alarms_than_designed(shown):
 def test_within_compares_each_clause_with_its_own_limit(shown):
     within("9.9", "Clauses", {"one": (1e-12, 1e-9), "two": (3.0, 40.0)})
     bundle, record = shown[0]
-    assert "| one | at most 1e-09 |" in bundle["text/markdown"]
+    assert "| one | ≤ 1e-09 |" in bundle["text/markdown"]
     assert (record["distance"], record["tolerance"], record["count"]) == (3.0, 40.0, 2)
 
 

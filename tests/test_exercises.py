@@ -5,13 +5,15 @@ from functools import partial
 
 import pytest
 from solutions import autoregressive as solutions_1
+from solutions import reparameterization as solutions_2
 
 from helpers import exercises
 from helpers.autoregressive import kernel_mask, predecessors, receptive_field
 from helpers.exercises import autoregressive as chapter_1
+from helpers.exercises import reparameterization as chapter_2
 
 # Of each chapter with exercises: its catalogue, and a solution of each by another route.
-CHAPTERS = {"1": (chapter_1, solutions_1)}
+CHAPTERS = {"1": (chapter_1, solutions_1), "2": (chapter_2, solutions_2)}
 EXERCISES = {n: e for chapter, _ in CHAPTERS.values() for n, e in chapter.EXERCISES.items()}
 SOLUTIONS = {n: s for _, chapter in CHAPTERS.values() for n, s in chapter.SOLUTIONS.items()}
 NUMBERS = list(EXERCISES)
@@ -22,7 +24,10 @@ def feedback(number: str, answer: object) -> tuple[bool, str]:
     return CHAPTERS[number.split(".")[0]][0].EXERCISES.feedback(number, answer)
 
 
-CLAIMS = {"1": {"1.1", "1.2", "1.3", "1.4"}}
+CLAIMS = {
+    "1": {"1.1", "1.2", "1.3", "1.4"},
+    "2": {"2.1", "2.2", "2.3", "2.4"},
+}
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
