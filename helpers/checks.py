@@ -430,6 +430,8 @@ def _show(
     """Display a table in Markdown and plain text, with the ledger's record beside it."""
     anchor = re.sub(r"[^a-z0-9]+", "-", f"{kind} {claim} {title}".lower()).strip("-")
     metadata = record(claim, kind, title, anchor, apart, tolerance, count)
+    if split := [cell for row in rows for cell in row if "|" in cell]:
+        raise ValueError(f"a table cell must not hold the character |; got {split[0]!r}")
     table = "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
     markdown = f'<a id="{anchor}"></a>\n**Claim {claim}. {title}**\n\n{table}\n'
     plain = "\n".join([f"Claim {claim}. {title}", *("  ".join(row) for row in rows)])

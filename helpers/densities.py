@@ -67,6 +67,7 @@ def integral(log_prob: LogProb, edges: Sequence[Tensor], order: int = 8) -> floa
     return float(cell_masses(log_prob, edges, order).sum())
 
 
+@torch.enable_grad()
 def log_det_by_autograd(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
     """log |det J| of a map at each input, from the Jacobian that autograd gives.
 

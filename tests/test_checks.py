@@ -209,3 +209,9 @@ def test_within_compares_each_clause_with_its_own_limit(shown):
 def test_within_refuses_a_clause_that_is_not_kept(shown, value):
     with pytest.raises(ClaimError, match="two: "):
         within("9.9", "Clauses", {"one": (1e-12, 1e-9), "two": (value, 40.0)})
+
+
+@pytest.mark.parametrize("show", [check, bites])
+def test_a_name_that_would_split_its_table_is_refused(shown, show):
+    with pytest.raises(ValueError, match=r"must not hold the character \|"):
+        show("9.9", "Names", 0.0, {"log |f|": 1.0 if show is bites else 0.0})

@@ -1,19 +1,27 @@
 """Feedback: right for the truth, its own sentence for each misconception, no solution in it."""
 
+import math
 import re
 from functools import partial
 
 import pytest
+import torch
 from solutions import autoregressive as solutions_1
+from solutions import flows as solutions_5
 from solutions import reparameterization as solutions_2
 
 from helpers import exercises
 from helpers.autoregressive import kernel_mask, predecessors, receptive_field
 from helpers.exercises import autoregressive as chapter_1
+from helpers.exercises import flows as chapter_5
 from helpers.exercises import reparameterization as chapter_2
 
 # Of each chapter with exercises: its catalogue, and a solution of each by another route.
-CHAPTERS = {"1": (chapter_1, solutions_1), "2": (chapter_2, solutions_2)}
+CHAPTERS = {
+    "1": (chapter_1, solutions_1),
+    "2": (chapter_2, solutions_2),
+    "5": (chapter_5, solutions_5),
+}
 EXERCISES = {n: e for chapter, _ in CHAPTERS.values() for n, e in chapter.EXERCISES.items()}
 SOLUTIONS = {n: s for _, chapter in CHAPTERS.values() for n, s in chapter.SOLUTIONS.items()}
 NUMBERS = list(EXERCISES)
@@ -27,6 +35,7 @@ def feedback(number: str, answer: object) -> tuple[bool, str]:
 CLAIMS = {
     "1": {"1.1", "1.2", "1.3", "1.4"},
     "2": {"2.1", "2.2", "2.3", "2.4"},
+    "5": {"5.1", "5.2", "5.3", "5.4i", "5.4ii"},
 }
 
 
@@ -174,3 +183,52 @@ def test_no_single_pixel_is_enough_to_find_every_leak():
     """Whoever looks at one pixel, or along the diagonal, misses a leak of exercise 1.4."""
     diagonal = partial(chapter_1.leaks, pixels=[(i, 6 - i) for i in range(1, 6)])
     assert not feedback("1.4", diagonal)[0]
+
+
+# Chapter 5: judges that look at an answer in more than one way
+
+
+def naive_log_slope(z, weights, slopes, shifts):
+    sigmoids = torch.sigmoid(slopes * z.unsqueeze(-1) + shifts)
+    s = (weights * sigmoids).sum(-1)
+    return ((weights * slopes * sigmoids * (1 - sigmoids)).sum(-1) / (s * (1 - s))).log()
+
+
+@pytest.mark.parametrize(
+    "number, answer, advice",
+    [
+        ("5.2", naive_log_slope, "wrong far away"),
+        ("5.2", lambda *given: solutions_5.my_log_slope(*given).exp(), "asks for its logarithm"),
+        ("5.2", lambda z, w, a, b: solutions_5.my_log_slope(z, w, a, b) + 1, "is not right"),
+        ("5.2", lambda z, w, a, b: chapter_5._without_slopes(z, w, a, b), "own slope"),
+        ("5.2", chapter_5._numerator, "outer inverse sigmoid"),
+        ("5.4", lambda y, c, a, b: c + (y - c) * math.nan, "is not right"),
+        (
+            "5.4",
+            lambda y, c, a, b: torch.where(
+                (y == c).all(-1, keepdim=True), math.nan, solutions_5.my_inverse(y, c, a, b)
+            ),
+            "divide 0 by 0",
+        ),
+        ("5.4", lambda y, c, a, b: chapter_5._forward(y, c, a, -b), "not the way back"),
+        ("5.4", chapter_5._forward, "the forward map"),
+        ("5.4", partial(chapter_5.radial_inverse, sign=-1), "the other root"),
+        ("5.5", lambda alpha, beta: 0.0, "not above 0"),
+        ("5.5", lambda alpha, beta: alpha + beta, "not above 0"),
+        ("5.5", lambda alpha, beta: -beta, "not to 0"),
+        ("5.5", lambda alpha, beta: (alpha * -beta) ** 0.5 - alpha, "not to 0"),
+        ("5.5", lambda alpha, beta: 1 / 0, "raised ZeroDivisionError"),
+        ("5.5", lambda alpha, beta: None, "raised TypeError"),
+    ],
+)
+def test_judges_of_chapter_5_say_where_an_answer_fails(number, answer, advice):
+    right, message = feedback(number, answer)
+    assert not right
+    assert advice in message
+
+
+def test_the_example_next_to_a_number_is_no_bijection_and_feedback_does_not_solve_5_3():
+    for letters in ({"A", "F"}, set(), {"C"}):
+        right, message = feedback("5.3", letters)
+        assert not right
+        assert not re.search(r"\b[A-F]\b", message)
