@@ -294,9 +294,9 @@ def within(claim: str, title: str, measured: Mapping[str, tuple[float, float]]) 
     Raises:
         ClaimError: If one is larger than its limit, or not a number.
     """
-    rows = [[name, _format_distance(value, limit)] for name, (value, limit) in measured.items()]
+    rows = [[name, _format_measured(*pair)] for name, pair in measured.items()]
     worst = max(measured.values(), key=lambda pair: pair[0] / pair[1])
-    _show(claim, "check", title, ["clause", "distance"], rows, *worst, count=len(measured))
+    _show(claim, "check", title, ["clause", "measured"], rows, *worst, count=len(measured))
     for name, (value, limit) in measured.items():
         if not value <= limit:
             raise ClaimError(f"claim {claim}, {title}, {name}: {value:g}, allowed {limit:g}")
@@ -398,6 +398,11 @@ def _format_distance(value: float, tolerance: float) -> str:
     if tolerance > 0 and value <= tolerance:
         return f"≤ {tolerance:.4g}"
     return f"{value:.3g}"
+
+
+def _format_measured(value: float, limit: float) -> str:
+    """Rounding errors as a bound; what is large enough to be the same everywhere as it is."""
+    return _format_distance(value, limit) if limit < 0.01 else f"{value:.3g}, allowed {limit:.4g}"
 
 
 def _step(above: Line, below: Line) -> float:

@@ -193,13 +193,13 @@ class Panel:
         path = f"M{self.x:g} {self.y:g}V{low:g}H{right:g}"
         lines = [f'<path d="{path}" style="fill:none;stroke:var(--muted)"/>']
         for tick in xticks:
-            lines.append(self.text(f"{tick:g}", tick, self.ylim[0], 13, "--muted", dy=16))
+            lines.append(self.text(f"{tick:g}", tick, self.ylim[0], 15, "--muted", dy=18))
         for tick in yticks:
             place = {"dx": -6, "dy": 4, "anchor": "end"}
-            lines.append(self.text(f"{tick:g}", self.xlim[0], tick, 13, "--muted", **place))
+            lines.append(self.text(f"{tick:g}", self.xlim[0], tick, 15, "--muted", **place))
         middle = self.x + self.width / 2
-        lines.append(svg_text(xlabel, middle, low + (34 if xticks else 18), 14))
-        lines.append(svg_text(ylabel, self.x, self.y - 8, 14, anchor="start"))
+        lines.append(svg_text(xlabel, middle, low + (38 if xticks else 20), 16))
+        lines.append(svg_text(ylabel, self.x, self.y - 10, 16, anchor="start"))
         return [line for line in lines if line]
 
     def curve(

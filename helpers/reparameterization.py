@@ -17,14 +17,15 @@ __all__ = [
     "log_prob_diagonal",
     "log_prob_full",
     "log_prob_triangular",
+    "multiply_lower",
     "product",
     "solve_forward",
     "standard_log_prob",
 ]
 
 SINGULAR = (
-    "claim 2.3 needs a non-singular matrix S; got one of rank {rank} (to working precision), "
-    "so mean + S z0 has no density"
+    "claim 2.3 needs a non-singular matrix S; in this precision the given one cannot be told "
+    "from a matrix of rank {rank}, for which mean + S z0 has no density"
 )
 
 
@@ -63,8 +64,9 @@ def log_prob_diagonal(x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
     Raises:
         ValueError: If a scale is not positive, a number is missing, or shapes do not fit.
     """
-    if not (scale > 0).all():
-        raise ValueError(f"claim 2.1 needs scales above 0; the smallest is {scale.min():g}")
+    if not ((scale > 0) & scale.isfinite()).all():
+        found = f"from {scale.min():g} to {scale.max():g}"
+        raise ValueError(f"claim 2.1 needs finite scales above 0; got scales {found}")
     _check(x, mean, scale.shape[-1:])
     return standard_log_prob((x - mean) / scale) - log_det_diagonal(scale)
 
@@ -85,11 +87,13 @@ def log_prob_full(x: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
     """
     _check_square(factor, "2.3")
     _check(x, mean, factor.shape[-1:])
-    rank = _rank(factor.detach())
+    rows, scaled, columns = _equilibrated(factor)
+    rank = int(torch.linalg.matrix_rank(scaled.detach()))
     if rank < len(factor):
         raise ValueError(SINGULAR.format(rank=rank))
-    z = torch.linalg.solve(factor, (x - mean).unsqueeze(-1)).squeeze(-1)
-    return standard_log_prob(z) - torch.linalg.slogdet(factor).logabsdet
+    z = torch.linalg.solve(scaled, ((x - mean) / rows).unsqueeze(-1)).squeeze(-1) / columns
+    log_det = torch.linalg.slogdet(scaled).logabsdet
+    return standard_log_prob(z) - log_det - log_det_diagonal(rows) - log_det_diagonal(columns)
 
 
 def log_prob_triangular(x: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
@@ -169,6 +173,17 @@ def eliminated_determinant(matrix: Sequence[Sequence]) -> object:
     return product([rows[k][k] for k in range(len(rows))])
 
 
+def multiply_lower(matrix: Sequence[Sequence], vector: Sequence) -> list:
+    """The product S z for a lower triangular S, without its zeros."""
+    result = []
+    for i, row in enumerate(matrix):
+        total = row[0] * vector[0]
+        for entry, number in zip(row[1 : i + 1], vector[1 : i + 1], strict=True):
+            total = total + entry * number
+        result.append(total)
+    return result
+
+
 def solve_forward(matrix: Sequence[Sequence], target: Sequence) -> list:
     """The z with S z = target, for a lower triangular S, from the first number to the last."""
     solution: list = []
@@ -186,19 +201,29 @@ def _each(values: object, function: Callable) -> object:
     return function(values)
 
 
-def _rank(matrix: Tensor) -> int:
-    """Rank to working precision, whatever the units of the rows and columns."""
-    for dim in (1, 0):
-        largest = matrix.abs().amax(dim=dim, keepdim=True)
-        matrix = matrix / torch.where(largest == 0, 1, largest)
-    return int(torch.linalg.matrix_rank(matrix))
+def _equilibrated(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Scales (K,), a matrix and scales (K,) with diag(rows) A diag(columns) = the given one.
+
+    Ruiz's scaling: dividing rows and columns by roots of their largest entries, again and again,
+    brings all of these near 1, and no number under- or overflows on the way. Units that differ
+    by 1e200 then spoil neither the rank nor the elimination.
+    """
+    rows = columns = matrix.detach().new_ones(len(matrix))
+    for _ in range(12):
+        size = (matrix.detach() / rows.unsqueeze(1) / columns).abs()
+        across, along = size.amax(dim=1).sqrt(), size.amax(dim=0).sqrt()
+        rows = rows * torch.where(across == 0, 1, across)
+        columns = columns * torch.where(along == 0, 1, along)
+    return rows, matrix / rows.unsqueeze(1) / columns, columns
 
 
 def _check_square(factor: Tensor, claim: str) -> None:
     if factor.dim() != 2 or factor.shape[0] != factor.shape[1]:
         raise ValueError(f"claim {claim} needs a square matrix S; got shape {tuple(factor.shape)}")
-    if not factor.isfinite().all():
-        raise ValueError(f"claim {claim} needs a matrix of finite numbers; got others in S")
+    if not factor.is_floating_point() or not factor.isfinite().all():
+        raise ValueError(
+            f"claim {claim} needs a matrix of finite floating-point numbers; got others in S"
+        )
 
 
 def _check(x: Tensor, mean: Tensor, size: torch.Size) -> None:

@@ -202,7 +202,7 @@ def naive_log_slope(z, weights, slopes, shifts):
         ("5.2", lambda z, w, a, b: solutions_5.my_log_slope(z, w, a, b) + 1, "is not right"),
         ("5.2", lambda z, w, a, b: chapter_5._without_slopes(z, w, a, b), "own slope"),
         ("5.2", chapter_5._numerator, "outer inverse sigmoid"),
-        ("5.4", lambda y, c, a, b: c + (y - c) * math.nan, "is not right"),
+        ("5.4", lambda y, c, a, b: c + (y - c) * math.nan, "is not a number"),
         (
             "5.4",
             lambda y, c, a, b: torch.where(
@@ -232,3 +232,22 @@ def test_the_example_next_to_a_number_is_no_bijection_and_feedback_does_not_solv
         right, message = feedback("5.3", letters)
         assert not right
         assert not re.search(r"\b[A-F]\b", message)
+
+
+@pytest.mark.parametrize(
+    "number, answer, advice",
+    [
+        ("2.3", lambda *laws: math.nan, "Which logarithm or division has none?"),
+        ("2.3", lambda *laws: 1.0, "1.0 is not right for [1.0, -2.0]"),
+        ("2.4", [[5**0.5, 5**0.5], [0.0, 5**0.5]], "the wrong way round"),
+        ("2.4", [[2.236, 0.0], [2.236, 2.236]], "Close."),
+        ("2.4", [[5.0, 5.0], [5.0, 10.0]], "the covariance itself"),
+        ("2.4", [[1.0, 2.0], [3.0, 1.0]], "not lower triangular"),
+        ("2.4", [[5**0.5, 0.0], [5**0.5, -(5**0.5)]], "Which signs"),
+        ("2.4", [[1.0, 0.0], [0.0, 1.0]], "is not S times its transpose"),
+    ],
+)
+def test_judges_of_chapter_2_say_where_an_answer_fails(number, answer, advice):
+    right, message = feedback(number, answer)
+    assert not right
+    assert advice in message

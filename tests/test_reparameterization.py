@@ -15,6 +15,7 @@ from helpers.reparameterization import (
     log_prob_diagonal,
     log_prob_full,
     log_prob_triangular,
+    multiply_lower,
     product,
     solve_forward,
     standard_log_prob,
@@ -166,6 +167,9 @@ def test_operation_counts(size):
     solution, operations = Counted.count(solve_forward, lower, matrix[0])
     assert torch.allclose(lower @ solution, matrix[0])
     assert operations == size * (size + 1) // 2
+    result, operations = Counted.count(multiply_lower, lower, matrix[0])
+    assert torch.allclose(result, lower @ matrix[0])
+    assert operations == size * (size + 1) // 2
 
 
 # Wrong versions: rows 2.1 to 2.4 of the table of mutations, each told from the right one
@@ -228,10 +232,31 @@ def test_wrong_versions_are_caught(name):
 
 
 def test_log_determinant_through_the_covariance_is_lost():
-    """Row 2.3, cond 1e12: S S' rounds to a singular matrix, S does not."""
+    """Row 2.3, cond 1e12: S S' rounds to a matrix that is no covariance, S does not."""
     matrix = numbers([1.0, 1.0], [1.0, 1.0 + 2.0**-38])
     assert torch.linalg.slogdet(matrix).logabsdet.item() == pytest.approx(-26.33959286)
-    assert not torch.linalg.slogdet(matrix @ matrix.T).logabsdet.isfinite()
+    (a, b), (_, d) = ([Fraction(number) for number in row] for row in (matrix @ matrix.T).tolist())
+    assert a * d - b * b < 0
+    lost = torch.linalg.slogdet(matrix @ matrix.T).logabsdet.item() / 2
+    assert not abs(lost + 26.33959286) < 0.25
+
+
+def test_absolute_values_and_large_determinants():
+    assert log_det_diagonal(numbers(-2.0, 3.0)).item() == pytest.approx(math.log(6))
+    tenths = 0.1 * torch.eye(400, dtype=torch.float64)
+    zero = torch.zeros(400, dtype=torch.float64)
+    expected = 400 * (math.log(10) - math.log(2 * math.pi) / 2)
+    assert log_prob_full(zero, zero, tenths).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("side", ["rows", "columns"])
+def test_units_of_rows_or_columns_do_not_make_a_matrix_singular(side):
+    dense, units = random_matrix(3, 4), torch.diag(numbers(1e-200, 1.0, 1e200))
+    matrix = units @ dense if side == "rows" else dense @ units
+    zero = torch.zeros(3, dtype=torch.float64)
+    log_det = torch.linalg.slogdet(dense).logabsdet
+    expected = (standard_log_prob(zero) - log_det).item()
+    assert log_prob_full(zero, zero, matrix).item() == pytest.approx(expected)
 
 
 def test_experiments_that_hide_a_wrong_version():
@@ -245,23 +270,31 @@ def test_experiments_that_hide_a_wrong_version():
 # Bad input
 
 BAD = {
-    "claim 2.1 needs scales above 0; the smallest is 0": (
+    "claim 2.1 needs finite scales above 0; got scales from 0 to 1": (
         lambda: log_prob_diagonal(X, MEAN, numbers(1.0, 0.0))
     ),
-    "claim 2.1 needs scales above 0; the smallest is -2": (
+    "claim 2.1 needs finite scales above 0; got scales from -2 to 1": (
         lambda: log_prob_diagonal(X, MEAN, numbers(1.0, -2.0))
     ),
-    "claim 2.1 needs scales above 0; the smallest is nan": (
+    "claim 2.1 needs finite scales above 0; got scales from nan": (
         lambda: log_prob_diagonal(X, MEAN, numbers(1.0, math.nan))
     ),
-    "claim 2.3 needs a non-singular matrix S; got one of rank 1": (
+    "got scales from 1 to inf": lambda: log_prob_diagonal(X, MEAN, numbers(1.0, math.inf)),
+    "cannot be told from a matrix of rank 1, for which": (
         lambda: log_prob_full(X, MEAN, numbers([0.1, 0.2], [0.3, 0.6]))
     ),
-    "got one of rank 0": lambda: log_prob_full(X, MEAN, torch.zeros(2, 2, dtype=torch.float64)),
+    "from a matrix of rank 0": lambda: log_prob_full(
+        X, MEAN, torch.zeros(2, 2, dtype=torch.float64)
+    ),
     r"claim 2.3 needs a square matrix S; got shape (2, 3)": (
         lambda: log_prob_full(X, MEAN, torch.zeros(2, 3, dtype=torch.float64))
     ),
-    "claim 2.3 needs a matrix of finite numbers": lambda: log_prob_full(X, MEAN, S * math.nan),
+    "claim 2.3 needs a matrix of finite floating-point": (
+        lambda: log_prob_full(X, MEAN, S * math.nan)
+    ),
+    "needs a matrix of finite floating-point numbers; got others": (
+        lambda: log_prob_full(X, MEAN, S.long())
+    ),
     "claim 2.4 needs a square matrix S": lambda: log_prob_triangular(X, MEAN, numbers(1.0, 2.0)),
     "claim 2.4 needs zeros above the diagonal": lambda: log_prob_triangular(X, MEAN, S),
     "claim 2.4 needs a diagonal above 0; its smallest entry is -1": (

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from IPython.display import display
+from torch import Tensor
 
 from helpers.checks import distance, record
 
@@ -126,6 +128,8 @@ def _describe_miss(given: Any, truth: Any, instance: tuple) -> str:
     where = f" for {', '.join(map(_short, instance))}" if instance else ""
     if given is None:
         return f"Your function returned nothing{where}. Is a return missing?"
+    if isinstance(given, (float, Tensor)) and torch.as_tensor(given).isnan().any():
+        return f"Your answer is not a number{where}. Which logarithm or division has none?"
     if isinstance(given, Exception):
         return f"Your function raised {type(given).__name__}{where}: {given}"
     if isinstance(truth, frozenset) and not isinstance(given, (set, frozenset)):
@@ -137,6 +141,11 @@ def _describe_miss(given: Any, truth: Any, instance: tuple) -> str:
 
 
 def _short(value: Any) -> str:
+    """A value in a sentence: its label, a few numbers, or the beginning of how Python shows it."""
+    if isinstance(value, Tensor) and value.numel() <= 6:
+        return f"{torch.round(value.detach().double(), decimals=4).tolist()}"
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
     return getattr(value, "label", f"{value!r:.60}")
 
 

@@ -1,5 +1,6 @@
 """The exercises of chapter 2: densities of maps of noise, a divergence, costs and a factor."""
 
+import math
 from typing import Any
 
 import torch
@@ -58,6 +59,20 @@ EXERCISES["2.1"] = Exercise(
             "turned.": (
                 lambda x, m, s: _noise_log_prob(_standardised(x, m, s)) + s.log() + x.log()
             ),
+            "One of the two steps has its derivative on the wrong side.": [
+                lambda x, m, s: _noise_log_prob(_standardised(x, m, s)) - s.log() + x.log(),
+                lambda x, m, s: _noise_log_prob(_standardised(x, m, s)) + s.log() - x.log(),
+            ],
+            "Divide by x, the derivative of the exponential, not by its logarithm or by e to the "
+            "x.": [
+                lambda x, m, s: _noise_log_prob(_standardised(x, m, s)) - s.log() - x,
+            ],
+            "The constant of the normal density is missing.": (
+                lambda x, m, s: lognormal_log_prob(x, m, s) + math.log(2 * math.pi) / 2
+            ),
+            "Return one number for each x; do not add them up.": (
+                lambda x, m, s: lognormal_log_prob(x, m, s).sum()
+            ),
             "You took the scale for a variance.": (
                 lambda x, m, s: lognormal_log_prob(x, m, s.sqrt())
             ),
@@ -87,18 +102,28 @@ EXERCISES["2.2"] = Exercise(
     judge=compare(
         square_density,
         {
-            "Your density has half the mass it needs: minus the root arrives at y as well.": (
+            "Your density integrates to one half. Which points did you leave out?": (
                 lambda y: square_density(y) / 2
             ),
-            "You divided by the slope at y. It is the slope at the point that arrives there.": [
+            "Your density integrates to two. What is the slope of the square where it counts?": (
+                lambda y: square_density(y) * 2
+            ),
+            "You divided by the slope at y. The rule asks for it where the point comes from.": [
                 lambda y: _noise_log_prob(y.sqrt()).exp() / y,
                 lambda y: _noise_log_prob(y.sqrt()).exp() / (2 * y),
             ],
-            "You forgot the Jacobian: squaring stretches by twice the root.": [
+            "You forgot the Jacobian: where squaring stretches, the density is lower.": [
                 lambda y: 2 * _noise_log_prob(y.sqrt()).exp(),
                 lambda y: _noise_log_prob(y.sqrt()).exp(),
             ],
-            "You evaluated the noise at y. The points that arrive at y are its roots.": [
+            "Divide by the stretch; you multiplied.": [
+                lambda y: 4 * y.sqrt() * _noise_log_prob(y.sqrt()).exp(),
+                lambda y: 2 * y.sqrt() * _noise_log_prob(y.sqrt()).exp(),
+            ],
+            "The constant of the normal density is missing.": (
+                lambda y: square_density(y) * math.sqrt(2 * math.pi)
+            ),
+            "You evaluated the noise at y itself. Which points arrive at y?": [
                 lambda y: _noise_log_prob(y).exp() / y.sqrt(),
                 lambda y: _noise_log_prob(y).exp() / (2 * y.sqrt()),
             ],
@@ -107,7 +132,7 @@ EXERCISES["2.2"] = Exercise(
             ),
         },
         ((_numbers(0.1, 0.5, 1.0, 2.0, 5.0),),),
-        tolerance=1e-9,
+        tolerance=1e-6,
     ),
 )
 
@@ -175,6 +200,15 @@ EXERCISES["2.3"] = Exercise(
                 lambda m1, s1, m2, s2: kl_divergence(m1, s1, m1, s2)
             ),
             "You left out the determinants.": lambda *laws: kl_divergence(*laws, sign=0),
+            "You counted the determinants half. Is yours that of S, or that of the covariance?": (
+                lambda *laws: (kl_divergence(*laws) + kl_divergence(*laws, sign=0)) / 2
+            ),
+            "You counted the determinants twice. Is yours that of S, or that of the covariance?": (
+                lambda *laws: 2 * kl_divergence(*laws) - kl_divergence(*laws, sign=0)
+            ),
+            "That is in bits. Use the natural logarithm.": (
+                lambda *laws: kl_divergence(*laws) / math.log(2)
+            ),
         },
         KL_INSTANCES,
         tolerance=1e-9,
@@ -192,13 +226,20 @@ def _is_two_by_two(answer: Any) -> bool:
 
 def _judge_factor(answer: Any) -> str | None:
     """A lower triangular matrix with positive diagonal and the covariance of [[1, 2], [3, 1]]."""
-    factor, given = _numbers(*_S1), torch.as_tensor(answer, dtype=torch.float64)
-    if not torch.allclose(given @ given.T, factor @ factor.T, rtol=0, atol=1e-6):
-        if torch.allclose(given @ given.T, factor.T @ factor, rtol=0, atol=1e-6):
-            return "Your matrix belongs to the transpose of S times S."
-        if torch.allclose(given, factor @ factor.T):
-            return "That is the covariance itself; give its triangular factor."
+    given = torch.as_tensor(answer, dtype=torch.float64)
+    covariance = _numbers(*_S1) @ _numbers(*_S1).T
+
+    def fits(product: Tensor, off: float) -> bool:
+        return torch.allclose(product, covariance, rtol=0, atol=off)
+
+    if torch.allclose(given, covariance):
+        return "That is the covariance itself; give its triangular factor."
+    if not fits(given @ given.T, 0.05):
+        if fits(given.T @ given, 0.05):
+            return "Your matrix stands the wrong way round: the zeros belong above the diagonal."
         return "Your matrix times its transpose is not S times its transpose."
+    if not fits(given @ given.T, 1e-6):
+        return "Close. Give the roots exactly, by math.sqrt."
     if given[0, 1].abs() > 1e-9:
         return "The covariance is right, but the matrix is not lower triangular."
     if not (given.diagonal() > 0).all():
@@ -223,8 +264,17 @@ EXERCISES["2.5"] = Exercise(
         lambda: 5 * 12 - 1,
         {
             "You added within each map. The five results have to be added too.": lambda: 5 * 11,
-            "Adding up n numbers takes one addition less than n.": lambda: 5 * 12,
-            "That is one map. The stack has five.": lambda: 11,
+            "Try with two numbers: how many additions join them?": lambda: 5 * 12,
+            "That is one map. The stack has five.": [lambda: 11, lambda: 12],
+            "You left out additions: within the maps, or between them.": [
+                lambda: 4 * 12,
+                lambda: 4 * 11,
+                lambda: 5 * 11 - 1,
+            ],
+            "Only additions are asked for: the logarithms are given.": [
+                lambda: 5 * 12 + 59,
+                lambda: 2 * 5 * 12,
+            ],
             "The logarithms of all five maps are different numbers: none is saved.": (
                 lambda: 11 + 4
             ),
@@ -242,10 +292,25 @@ EXERCISES["2.6"] = Exercise(
         {
             "You counted a full triangle for the product. Most of it is zero.": lambda: (9, 55),
             "The determinant reads the diagonal alone.": lambda: (18, 19),
-            "Multiplying n numbers takes one multiplication less than n.": lambda: (10, 19),
+            "Try K = 2: how many multiplications has the determinant?": [
+                lambda: (10, 19),
+                lambda: (10, 20),
+                lambda: (10, 55),
+            ],
             "The first row has one entry, not two.": lambda: (9, 20),
-            "You counted the diagonal alone in the product.": lambda: (9, 10),
-            "Turn the pair round: the determinant comes first.": lambda: (19, 9),
+            "You counted one of the two diagonals in the product.": [
+                lambda: (9, 10),
+                lambda: (9, 9),
+            ],
+            "Every entry that is not zero is multiplied once: count again.": [
+                lambda: (9, 18),
+                lambda: (9, 45),
+                lambda: (9, 21),
+            ],
+            "Turn the pair round: the determinant comes first.": [
+                lambda: (19, 9),
+                lambda: (55, 9),
+            ],
         },
     ),
 )
