@@ -150,8 +150,13 @@ def _short(value: Any) -> str:
 
 
 def is_number(answer: Any) -> bool:
-    """Whether an answer is one real number."""
-    return isinstance(answer, (int, float)) and not isinstance(answer, bool)
+    """Whether an answer is one real number; NumPy's and PyTorch's count too."""
+    if isinstance(answer, (bool, str)) or getattr(answer, "shape", ()) != ():
+        return False
+    try:
+        return isinstance(float(answer), float)
+    except (TypeError, ValueError):
+        return False
 
 
 def is_two_whole_numbers(answer: Any) -> bool:
