@@ -10,7 +10,7 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),https://download.pytorch.o
 TORCH := $(shell grep '^torch==' requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab serve notebooks lint benchmark clean distclean
+.PHONY: help book test lab serve notebooks lint bench benchmark clean distclean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,10 @@ lint: $(INSTALLED)  ## check form and common mistakes, in notebooks too
 
 benchmark: $(INSTALLED)  ## measure run time, memory, page weight and the real model
 	$(BIN)/python -m benchmarks
+
+bench: $(INSTALLED)  ## compare the flows with zuko and normflows, for the speed page
+	$(BIN)/python -m pip install -q -r requirements-bench.txt
+	$(BIN)/python -m benchmarks.flows
 
 clean:  ## delete what was built, results included
 	rm -rf _build

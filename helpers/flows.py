@@ -171,12 +171,10 @@ class SigmoidalFlow(_Flow):
 
     def _inverse(self, y: Tensor) -> Tensor:
         with torch.no_grad():
-            log_weights, _, slopes, shifts = self._parameters(self._checked(y))
-            ends = (y - shifts) / slopes
-            low, high = ends.aminmax(dim=0)
-            start = (log_weights.exp() * ends).sum(0).clamp(low, high)
-            rounding = 4 * torch.finfo(ends.dtype).eps * (1 + shifts.abs().amax(0))
-            root = increasing_root(self._value_and_slope, y, low, high, start, rounding=rounding)
+            _, _, slopes, shifts = self._parameters(self._checked(y))
+            low, high = ((y - shifts) / slopes).aminmax(dim=0)
+            rounding = 4 * torch.finfo(low.dtype).eps * (1 + shifts.abs().amax(0))
+            root = increasing_root(self._value_and_slope, y, low, high, rounding=rounding)
         if not torch.is_grad_enabled():
             return root
         value, slope = self._value_and_slope(root)
@@ -252,7 +250,7 @@ class ScalarResidualFlow(_Flow):
             if (unbounded & (far.abs() == limits.max)).any():
                 _require_increasing(self._value_and_slope(y)[1])
                 raise ValueError(
-                    f"needed a value of g, got {_first(y, unbounded):g}, which is outside the "
+                    f"needed a value of g, got {_first(y, unbounded)}, which is outside the "
                     "range of g as computed: claim 5.3: f' > -1 gives injective, not onto"
                 )
             far = torch.where(unbounded, (y + step).clamp(limits.min, limits.max), far)
@@ -468,7 +466,6 @@ def radial_preimages(flow: RadialFlow, y: Tensor) -> Preimages:
         raise ValueError(
             f"needed one point (D,) and one flow, got {tuple(y.shape)} and {tuple(flow._shape)}"
         )
-    _require_finite("points", y)
     offset, alpha, beta = y - flow.centre, flow.alpha, flow.beta
     s = _norm(offset)[0]
     if s == 0:
@@ -479,7 +476,7 @@ def radial_preimages(flow: RadialFlow, y: Tensor) -> Preimages:
     total = -(alpha + beta + s)
     # Its discriminant, in factors: exactly 0 where y lies on the fold.
     fold = -beta - (alpha.sqrt() + s.sqrt()) ** 2
-    if total > 0 and fold >= 0:
+    if fold >= 0:  # then also total > 0
         outer = (total + (fold * (-beta - (alpha.sqrt() - s.sqrt()) ** 2)).sqrt()) / 2
         radii += [-alpha * s / outer] if fold == 0 else [-alpha * s / outer, -outer]
     return Preimages(flow.centre + torch.stack(radii).unsqueeze(-1) * (offset / s), None)
@@ -491,7 +488,6 @@ def increasing_root(
     target: Tensor,
     low: Tensor,
     high: Tensor,
-    start: Tensor | None = None,
     *,
     rounding: Tensor | float = 0.0,
 ) -> Tensor:
@@ -508,7 +504,6 @@ def increasing_root(
         target: (...).
         low: (...), function(low) <= target.
         high: (...), function(high) >= target.
-        start: First points, in the brackets; their middles if left out.
         rounding: How far computed values may be from true ones, in units of the target. Closer
             than this, or than 4 units in the target's last place, is close enough.
 
@@ -520,8 +515,7 @@ def increasing_root(
     """
     if not (low <= high).all():
         raise ValueError("needed brackets low <= high, got one that is not")
-    root = low / 2 + high / 2 if start is None else start
-    root, low, high, target = torch.broadcast_tensors(root, low, high, target)
+    root, low, high, target = torch.broadcast_tensors(low / 2 + high / 2, low, high, target)
     accepted = rounding + 4 * torch.finfo(low.dtype).eps * target.abs()
     found, before = torch.zeros_like(root, dtype=torch.bool), math.inf
     for step in range(NEWTON_STEPS + 8 * low.element_size()):
@@ -593,7 +587,7 @@ def spectral_network(
     share = lipschitz ** (1 / (len(sizes) - 1))
     layers: list[nn.Module] = []
     for size_in, size_out in pairwise(sizes):
-        layer = nn.Linear(size_in, size_out)
+        layer = nn.utils.skip_init(nn.Linear, size_in, size_out)  # draws nothing itself
         nn.init.normal_(layer.weight, 0, size_in**-0.5, generator=generator)
         nn.init.normal_(layer.bias, 0, 1, generator=generator)
         largest = share if len(layers) == 2 * len(sizes) - 4 else share / 1.1  # silu follows
@@ -720,7 +714,7 @@ def _first(values: Tensor, chosen: Tensor) -> float:
 
 def _require(condition: Tensor, values: Tensor, needed: str) -> None:
     if not condition.all():
-        raise ValueError(f"needed {needed}, got {_first(values, ~condition):g}")
+        raise ValueError(f"needed {needed}, got {_first(values, ~condition)}")
 
 
 def _require_finite(what: str, values: Tensor) -> None:

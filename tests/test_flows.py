@@ -344,6 +344,9 @@ def test_unchecked_flows_give_the_same_and_work_under_vmap(generator):
         for here, there in zip(uses(flow, points), uses(fast, points), strict=True):
             torch.testing.assert_close(here, there, rtol=0, atol=0)
         torch.testing.assert_close(torch.func.vmap(fast)(points), flow(points))
+    both = [radial(beta=-4.0, folded=True, validate_args=v) for v in (True, False)]
+    slow, fast = (flow.call_and_log_abs_det_jacobian(points) for flow in both)
+    torch.testing.assert_close(slow, fast, rtol=0, atol=0)
     fast = SigmoidalFlow(tensor(WEIGHTS), tensor(SLOPES), tensor(SHIFTS), validate_args=False)
     torch.testing.assert_close(torch.func.vmap(fast)(points), example()(points))
     raw = torch.stack([tensor(WEIGHTS).log() + 7, tensor(SLOPES).log(), tensor(SHIFTS)])
@@ -386,7 +389,7 @@ def test_sigmoidal_flow_with_a_nearly_flat_middle(dtype):
 
 
 def test_one_sigmoid_and_equal_sigmoids_are_affine():
-    z = tensor([-3.0, 0.0, 1e-5, 40.0])
+    z = tensor([-3.0, 0.0, 1e-5, 10.75, -10.75, 40.0])  # 2 z - 1 also beyond 20
     for weights in ([1.0], [0.25] * 4):
         n = len(weights)
         flow = SigmoidalFlow(tensor(weights), tensor([2.0] * n), tensor([-1.0] * n))
@@ -433,14 +436,17 @@ def test_radial_extremes(dtype):
     exact = 9.999999900000101e-15 if dtype == DOUBLE else 1e-6 / (1e-6 + 1e8)
     assert flow.inv(y)[0].item() == pytest.approx(exact, rel=1e-7 if dtype != DOUBLE else rtol)
     for beta in (-0.3, 0.0, 2.0, 1e8):
-        for radius in (1e-12, 1e12):
+        for radius in (1e-12, 1e-6, 1.0, 1e3, 1e12):
             flow, x = at(radius, 1.0, beta)
-            assert flow.inv(flow(x))[0].item() == pytest.approx(radius, rel=2 * rtol)
+            factor = 1 + beta / (1 + radius)
+            condition = factor / (1 + beta / (1 + radius) ** 2)  # of the inverse, large at 1e8
+            back = flow.inv(flow(x))[0].item()
+            assert back == pytest.approx(radius, rel=rtol * (1 + condition))
             assert flow.log_abs_det_jacobian(x, None).isfinite()
 
 
 def test_radial_flow_where_squares_leave_the_range_of_floats():
-    for size, scale in [(1e200, 1e200), (1e-200, 1e-200), (1e200, 1.0)]:
+    for size, scale in [(1e200, 1e200), (1e-200, 1e-200), (1e200, 1.0), (1e-160, 1e-160)]:
         flow = RadialFlow(torch.zeros(2, dtype=DOUBLE), 2 * scale, -scale)
         x = tensor([3 * size, 4 * size])
         radius = 5 * (size / scale)
@@ -601,20 +607,59 @@ def test_ordinary_sigmoidal_flows_need_few_evaluations(generator):
     assert ((found - z).abs() <= 1e-12 * (1 + z.abs())).all()
 
 
-def test_roots_keep_brackets_and_starts():
+def test_rounding_costs_few_evaluations():
+    """Where values are noisy the search stops; where slopes are steep it closes the bracket."""
+    spread = torch.linspace(-1, 1, 4001, dtype=DOUBLE)
+    steep = ScalarResidualFlow(lambda z: 1e6 * (z - 1))
+    far_off = ScalarResidualFlow(None, forward=lambda z: 1e6 + z + z.sin() / 2)
+    equal = sigmoidal((0.5, 0.5), (3.0, 3.0), (0.7, 0.7))
+    for flow, y, most in [
+        (steep, spread, 8),
+        (far_off, 1e6 + spread, 30),
+        (example(), 1e6 * spread, 14),
+        (equal, 9 * spread, 1),
+    ]:
+        flow._value_and_slope, calls = counted(flow._value_and_slope)
+        with torch.no_grad():
+            flow.inv(y)
+        assert len(calls) <= most
+    wrapped, calls = counted(staircase)
+    increasing_root(wrapped, tensor([0.5]), tensor([0.29]), tensor([0.31]))
+    assert len(calls) < 60  # neighbouring numbers end it before the bound
+    wrapped, calls = counted(lambda z: (z * math.nan, z))
+    increasing_root(wrapped, tensor([0.5]), tensor([0.0]), tensor([1.0]))
+    assert len(calls) == 1
+
+
+def test_a_root_once_found_stays_while_others_are_sought():
+    calls = []
+
+    def function(z):
+        calls.append(z)
+        late = 1e-6 if len(calls) > 6 else 0.0  # what a value is then does not matter
+        steps, slope = staircase(z[1:])
+        return torch.cat([z[:1] + late, steps]), torch.cat([torch.ones(1), slope])
+
+    found = increasing_root(function, tensor([1.0, 0.5]), tensor([-9.0, -9.0]), tensor([9.0, 9.0]))
+    assert len(calls) > 20
+    torch.testing.assert_close(found, tensor([1.0, 0.3]), rtol=1e-15, atol=0)
+
+
+def test_roots_keep_to_their_brackets():
     def square(z):
         return z * z, 2 * z
 
     low, high = tensor([0.0, 1.0]), tensor([2.0, 1.5])
-    found = increasing_root(square, tensor(2.0), low, high, tensor([2.0, 1.0]))
+    found = increasing_root(square, tensor(2.0), low, high)
     torch.testing.assert_close(found, tensor([2.0, 2.0]).sqrt(), rtol=3e-16, atol=0)
     with pytest.raises(ValueError, match="low <= high"):
         increasing_root(square, tensor(2.0), tensor(1.0), tensor(math.nan))
     with pytest.raises(ValueError, match="low <= high"):
         increasing_root(square, tensor(2.0), tensor(1.0), tensor(0.5))
-    assert not increasing_root(
-        square, tensor(2.0), tensor(0.0, DOUBLE).requires_grad_(), high
-    ).requires_grad
+    low = low.requires_grad_()
+    assert not increasing_root(square, tensor(2.0), low, high).requires_grad
+    huge = increasing_root(lambda z: (z, torch.ones_like(z)), *tensor([1.5e308, 1e308, 1.7e308]))
+    assert huge.item() == pytest.approx(1.5e308, rel=1e-15)
 
 
 def test_the_path_of_the_fixed_point_has_the_predicted_rate():
@@ -650,6 +695,16 @@ def test_a_spectral_network_keeps_its_constant(generator):
     assert max(shrunk) < 0.1  # smaller matrices are left alone
 
 
+def test_a_spectral_network_is_drawn_from_its_generator_alone():
+    state = torch.get_rng_state()
+    pair = [
+        spectral_network((2, 8, 2), 0.5, generator=torch.Generator().manual_seed(3)).state_dict()
+        for _ in range(2)
+    ]
+    assert all(torch.equal(a, b) for a, b in zip(*(d.values() for d in pair), strict=True))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 def test_the_activation_has_a_slope_of_at_most_11_tenths():
     activation = spectral_network((1, 1, 1), 0.5, generator=torch.Generator())[1]
     z = torch.linspace(-20, 20, 100_001, dtype=DOUBLE, requires_grad=True)
@@ -677,12 +732,20 @@ def test_residual_inverse_is_exact_for_a_known_map(lipschitz):
     torch.testing.assert_close(log_det, torch.full((4,), math.log(1 + lipschitz**2), dtype=DOUBLE))
 
 
-def test_the_number_of_steps_is_bounded_by_the_constant():
-    wrapped, calls = counted(lambda z: -0.9 * z)
-    flow = ResidualFlow(wrapped, 0.9)
-    with torch.no_grad():
-        flow._limit(tensor([[1.0, -3.0]]))
-    assert len(calls) <= math.ceil(math.log(torch.finfo(DOUBLE).eps * 0.1 / 4) / math.log(0.9))
+def test_the_number_of_steps_is_bounded_by_the_constant_and_adapts_to_the_map(generator):
+    enough = math.ceil(math.log(torch.finfo(DOUBLE).eps * 0.1 / 4) / math.log(0.9))
+    for rate, most in [(0.9, enough), (0.01, 12), (0.0, 2)]:
+        wrapped, calls = counted(lambda z, rate=rate: -rate * z)
+        with torch.no_grad():
+            ResidualFlow(wrapped, 0.9)._limit(tensor([[1.0, -3.0]]))
+        assert len(calls) <= most
+    flow = vector_flow(generator)
+    shrinks, recorded = [], []
+    flow.network[0].parametrizations.weight[0].register_forward_hook(lambda *_: shrinks.append(1))
+    flow.network.register_forward_hook(lambda *_: recorded.append(torch.is_grad_enabled()))
+    flow.inv(torch.ones(1, 2, dtype=DOUBLE))
+    assert len(shrinks) <= 3 < len(recorded)  # one singular value for all steps of the iteration
+    assert sum(recorded) <= 2  # and no graph of them
 
 
 def test_a_constant_shift_has_log_determinant_zero():
@@ -691,6 +754,9 @@ def test_a_constant_shift_has_log_determinant_zero():
     image, log_det = flow.call_and_log_abs_det_jacobian(z)
     torch.testing.assert_close(image, z + 1)
     assert log_det.tolist() == [0.0]
+    learned = nn.Parameter(tensor(1.0))
+    flow = ResidualFlow(lambda z: learned.expand(z.shape), 0.0)
+    assert flow.log_abs_det_jacobian(z).tolist() == [0.0]
     scalar = ScalarResidualFlow(lambda z: torch.ones_like(z))
     assert scalar.log_abs_det_jacobian(z, None).tolist() == [[0.0, 0.0]]
     torch.testing.assert_close(scalar.inv(z), z - 1)
@@ -764,7 +830,10 @@ REFUSED = {
     "alpha -1": (lambda: radial(alpha=-1.0, beta=3.0), r"alpha > 0 \(claim 5\.4i\), got -1"),
     "folded alpha 0": (lambda: radial(alpha=0.0, folded=True), r"alpha > 0 \(claim 5\.4i\)"),
     "beta -4": (lambda: radial(beta=-4.0), r"beta >= -alpha \(claim 5\.4i.*folded=True.*got -4"),
-    "beta just below": (lambda: radial(beta=math.nextafter(-1, -2)), r"claim 5\.4i"),
+    "beta just below": (
+        lambda: radial(beta=math.nextafter(-1, -2)),
+        r"5\.4i.*got -1\.0000000000000002",
+    ),
     "one beta of many": (lambda: radial(beta=tensor([1.0, -1.5])), r"claim 5\.4i.*got -1\.5"),
     "nan alpha": (lambda: radial(alpha=NAN), "finite alpha, got nan"),
     "nan beta": (lambda: radial(beta=NAN), "finite beta, got nan"),
@@ -818,11 +887,11 @@ REFUSED = {
     ),
     "y outside the range": (
         lambda: ScalarResidualFlow(lambda z: z.atan() - z).inv(tensor([1.0, 2.0])),
-        r"got 2, which is outside the range of g.*claim 5\.3: f' > -1 gives injective, not onto",
+        r"got 2\.0, which is outside the range of g .*claim 5\.3: f' > -1 gives injective, not",
     ),
     "y outside the range, stable": (
         lambda: ScalarResidualFlow(None, forward=torch.atan).inv(tensor([-1.0, -2.0])),
-        r"got -2, which is outside the range of g",
+        r"got -2\.0, which is outside the range of g",
     ),
     "f' = -2, inverse": (
         lambda: ScalarResidualFlow(lambda z: -2 * z).inv(tensor(1.0)),
@@ -851,6 +920,10 @@ REFUSED = {
     "preimages under many": (
         lambda: radial_preimages(radial(beta=tensor([1.0, 2.0])), torch.ones(2, dtype=DOUBLE)),
         "one flow",
+    ),
+    "preimages of many under many": (
+        lambda: radial_preimages(radial(beta=tensor([1.0, 2.0])), torch.ones(2, 2, dtype=DOUBLE)),
+        "one point",
     ),
     "preimages of nan": (lambda: radial_preimages(radial(), tensor([NAN, 0.0])), "finite points"),
 }

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, Response
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = [str(path.relative_to(ROOT).with_suffix(".html")) for path in notebooks.chapters(ROOT)]
-OTHER_PAGES = ("index", "ledger", "notation", "slips", "references")
+OTHER_PAGES = ("index", "ledger", "notation", "slips", "speed", "references")
 PAGES = [*CHAPTERS, *(f"book/{name}.html" for name in OTHER_PAGES)]
 HEAVIEST_PAGE = 1_500_000  # bytes, compressed as a server sends them
 COMPRESSIBLE = (".html", ".css", ".js", ".svg", ".json")
@@ -202,6 +202,18 @@ def test_launch_buttons_point_at_the_repository(trees):
         assert {button["href"] for button in buttons} == expected
     front = {link["href"] for link in trees["book/index.html"].select("a.launch")}
     assert front == {url.replace(notebook, CHAPTERS[0][:-5] + ".ipynb") for url in expected}
+
+
+def test_chapters_and_figures_carry_the_number_of_their_file(trees):
+    for name in CHAPTERS:
+        number = re.match(r"book/0*(\d+)_", name)[1]
+        tree = trees[name]
+        assert tree.select_one("h1 .section-number").text.strip() == f"{number}."
+        figures = [caption.text for caption in tree.select("figcaption .caption-number")]
+        assert [f for f in figures if not f.startswith(f"Fig. {number}.")] == []
+        ledger, own = trees["book/ledger.html"], Path(name).name
+        link = ledger.find("a", class_="reference internal", href=own)
+        assert link.text.startswith(f"{number}. ")
 
 
 def test_ledger_has_a_row_for_each_claim(trees):

@@ -1,0 +1,120 @@
+"""The speed page: tables made from what `make bench` measured and stored, nothing typed."""
+
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+RESULTS = Path("benchmarks/flows.json")
+
+
+def shown_error(error: float | str) -> str:
+    """An error with one digit; texts such as nan stand for failures."""
+    return error if isinstance(error, str) else "0" if error == 0 else f"{error:.0e}"
+
+
+def shown_seconds(seconds: float) -> str:
+    """A time with three digits, in the unit that suits it."""
+    scale, unit = (1e3, "ms") if seconds >= 1e-3 else (1e6, "µs")
+    return f"{seconds * scale:.3g} {unit}"
+
+
+def lacks(row: dict) -> bool:
+    """Whether the library has no such function: normflows' radial flow has no inverse."""
+    return row["library"] == "normflows" and row["what"].endswith(": inverse")
+
+
+def speed_rows(results: dict) -> list[list[str]]:
+    """Head, and a row for each comparison, with a column a batch size."""
+    timed = [row for row in results["rows"] if row["ratio"]]
+    batches = sorted({row["batch"] for row in timed})
+    groups: dict[tuple, dict[int, dict]] = {}
+    for row in timed:
+        key = (f"{row['what']} ({row['library']})", row["dtype"], row["gradients"])
+        groups.setdefault(key, {})[row["batch"]] = row
+    head = ["what", "type", "gradients", *(f"batch of {size}" for size in batches), "errors"]
+    return [head] + [
+        [what, dtype, "with" if gradients else "without"]
+        + [shown_times(sizes[batch]) for batch in batches]
+        + [f"{largest(sizes, 'ours_error')} / {largest(sizes, 'theirs_error')}"]
+        for (what, dtype, gradients), sizes in groups.items()
+    ]
+
+
+def shown_times(row: dict) -> str:
+    """Our time, theirs, and the ratio."""
+    ours, theirs = shown_seconds(row["ours_seconds"]), shown_seconds(row["theirs_seconds"])
+    return f"{ours} / {theirs} = {row['ratio']:.2f}"
+
+
+def largest(sizes: dict[int, dict], which: str) -> str:
+    """The largest error over batch sizes; a failure counts as the largest."""
+    errors = [row[which] for row in sizes.values()]
+    failures = [error for error in errors if isinstance(error, str)]
+    return shown_error(failures[0] if failures else max(errors))
+
+
+def extreme_rows(results: dict) -> list[list[str]]:
+    """Head, and a row for each extreme input."""
+    return [["what", "type", "library", "our error", "its error"]] + [
+        [
+            row["what"],
+            row["dtype"],
+            row["library"],
+            shown_error(row["ours_error"]),
+            "—" if lacks(row) else shown_error(row["theirs_error"]),
+        ]
+        for row in results["rows"]
+        if not row["ratio"]
+    ]
+
+
+def summary(results: dict) -> str:
+    """What the tables say, in numbers."""
+    machine, ratios = results["machine"], [r["ratio"] for r in results["rows"] if r["ratio"]]
+    extremes = [row for row in results["rows"] if not row["ratio"] and not lacks(row)]
+    ours, theirs = (
+        sum(not isinstance(row[f"{side}_error"], str) for row in extremes)
+        for side in ("ours", "theirs")
+    )
+    libraries = sorted({f"{row['library']} {row['version']}" for row in results["rows"]})
+    return (
+        f"Measured on {machine['date']} on {machine['cpu']}, {machine['threads']} thread, torch "
+        f"{machine['torch']}, against {' and '.join(libraries)}. In {len(ratios)} comparisons of "
+        f"time ours takes {statistics.median(ratios):.2f} of theirs in the median, "
+        f"{max(ratios):.2f} at most. At {len(extremes)} extreme inputs for which both have a "
+        f"function, ours returns a number {ours} times, theirs {theirs} times."
+    )
+
+
+class Benchmark(SphinxDirective):
+    """`{benchmark} summary`, `speed` or `extremes`."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        path = Path(self.env.srcdir) / RESULTS
+        self.env.note_dependency(str(path))
+        results = json.loads(path.read_text("utf8"))
+        tables: dict[str, Callable] = {"speed": speed_rows, "extremes": extreme_rows}
+        if self.arguments[0] == "summary":
+            return [nodes.paragraph("", summary(results))]
+        if self.arguments[0] not in tables:
+            raise self.error(f"benchmark needs summary, speed or extremes: {self.arguments[0]}")
+        head, *rows = tables[self.arguments[0]](results)
+        group = nodes.tgroup("", cols=len(head))
+        group += [nodes.colspec("", colwidth=1) for _ in head]
+        group += [nodes.thead("", as_row(head)), nodes.tbody("", *map(as_row, rows))]
+        return [nodes.table("", group, classes=["benchmark"])]
+
+
+def as_row(cells: list[str]) -> nodes.row:
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in cells))
+
+
+def setup(app: Sphinx) -> None:
+    app.add_directive("benchmark", Benchmark)
