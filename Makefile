@@ -19,7 +19,7 @@ book: $(INSTALLED)  ## execute what is stale, build the site, say where to open 
 	@$(BIN)/python tools/build.py
 
 test: $(INSTALLED)  ## run all tests and compare every notebook with its stored outputs
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lab: $(INSTALLED)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book

@@ -70,7 +70,7 @@ class Claim:
         worst = max(measured, key=lambda r: r["distance"] / r["tolerance"] if r["distance"] else 0)
         if not worst["tolerance"]:
             return "0 (exact)"
-        return f"{worst['distance']:.2g} of {worst['tolerance']:.2g}"
+        return f"{worst['distance']:.3g} of {worst['tolerance']:.3g}"
 
     def seconds(self) -> float:
         """Time of the cells with records of this claim; a cell's last record has it all."""
