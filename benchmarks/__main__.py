@@ -23,7 +23,7 @@ from pathlib import Path
 import nbformat
 import torch
 from nbclient import NotebookClient
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from helpers.autoregressive import log_prob
 
@@ -123,9 +123,9 @@ def chapters() -> None:
 def pages() -> None:
     """Weigh each chapter's page and time its sliders in Chromium, from a local server."""
     print("Pages, as a server with gzip sends them")
-    with served(ROOT / "_build/html") as (address, opened):
+    with served(ROOT / "_build/html") as (address, browser):
         for path in CHAPTERS:
-            received: list[bytes] = []
+            opened, received = browser.new_context().new_page(), []  # with an empty cache
             opened.on("response", lambda r, received=received: received.append(r.body()))
             opened.goto(f"{address}/book/{path.stem}.html")
             opened.wait_for_load_state("networkidle")
@@ -138,11 +138,12 @@ def pages() -> None:
                     f"    slider to second frame: median {statistics.median(times):.0f} ms, "
                     f"max {max(times):.0f} ms, {len(times)} moves"
                 )
+            opened.context.close()
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[tuple[str, Page]]:
-    """A local server's address for a folder, and an empty Chromium page."""
+def served(folder: Path) -> Iterator[tuple[str, Browser]]:
+    """A local server's address for a folder, and Chromium."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -160,7 +161,7 @@ def served(folder: Path) -> Iterator[tuple[str, Page]]:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
-        yield f"http://127.0.0.1:{server.server_port}", browser.new_page()
+        yield f"http://127.0.0.1:{server.server_port}", browser
         browser.close()
         server.shutdown()
 

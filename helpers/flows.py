@@ -44,6 +44,7 @@ class _Flow(Transform):
     """
 
     bijective = True
+    claim: str  # of chapter 5, named where its hypotheses fail
 
     def __init__(self, validate_args: bool):
         super().__init__()
@@ -68,7 +69,7 @@ class _Flow(Transform):
     def _checked(self, points: Tensor) -> Tensor:
         if self.validate_args:
             self.forward_shape(points.shape)
-            _require_finite("points", points)
+            _require_finite("points", points, self.claim)
         return points
 
 
@@ -92,6 +93,7 @@ class SigmoidalFlow(_Flow):
     Source: Huang et al. (2018), Neural autoregressive flows, eq. 8; chapter 5, claim 5.2.
     """
 
+    claim = "5.2"
     domain = codomain = constraints.real
     sign = +1
 
@@ -113,7 +115,8 @@ class SigmoidalFlow(_Flow):
             ValueError: If the shape is another one.
         """
         if raw.dim() < 2 or raw.shape[-2] != 3:
-            raise ValueError(f"needed raw parameters (..., 3, N), got {tuple(raw.shape)}")
+            came = tuple(raw.shape)
+            raise ValueError(f"needed raw parameters (..., 3, N) (claim 5.2), got {came}")
         logits, log_slopes, shifts = raw.unbind(-2)
         flow = cls.__new__(cls)
         log_weights = logits - logits.logsumexp(-1, keepdim=True)
@@ -124,7 +127,7 @@ class SigmoidalFlow(_Flow):
         self, log_weights: Tensor, log_slopes: Tensor, slopes: Tensor, shifts: Tensor, check: bool
     ) -> None:
         super().__init__(check)
-        shape = _broadcast(log_weights.shape, slopes.shape, shifts.shape)
+        shape = _broadcast(self.claim, log_weights.shape, slopes.shape, shifts.shape)
         self._batch = shape[:-1]
         # The axis of the N sigmoids goes first: torch reduces a short last axis 20 times slower.
         self._log_weights, self._log_ratios, self._slopes, self._shifts = (
@@ -134,7 +137,7 @@ class SigmoidalFlow(_Flow):
 
     def forward_shape(self, shape: Sequence[int]) -> torch.Size:
         """Shape of the images of points of this shape: broadcast against the parameters."""
-        return _broadcast(shape, self._batch)
+        return _broadcast(self.claim, shape, self._batch)
 
     inverse_shape = forward_shape
 
@@ -202,6 +205,7 @@ class ScalarResidualFlow(_Flow):
     Source: chapter 5, claim 5.3 and proposition 6.
     """
 
+    claim = "5.3"
     domain = codomain = constraints.real
     sign = +1
 
@@ -243,7 +247,7 @@ class ScalarResidualFlow(_Flow):
     def _bracket(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Points with y between their images: from y outwards, each step twice the last."""
         step = y - self._map(y)  # the root lies above y where g(y) < y
-        _require(~step.isnan(), step, "numbers from f")
+        _require(~step.isnan(), step, "numbers from f (claim 5.3)")
         limits = torch.finfo(y.dtype)
         near, far, unbounded = y, y, step != 0
         while unbounded.any():
@@ -281,6 +285,7 @@ class ResidualFlow(_Flow):
     Source: Behrmann et al. (2019), Invertible residual networks, theorem 1; chapter 5.
     """
 
+    claim = "5.3"
     domain = codomain = constraints.real_vector
 
     def __init__(self, network: Map, lipschitz: float, *, validate_args: bool = True):
@@ -354,6 +359,7 @@ class RadialFlow(_Flow):
     Source: Rezende & Mohamed (2015), eq. 14; chapter 5, claims 5.4i and 5.4ii.
     """
 
+    claim = "5.4i"
     domain = codomain = constraints.real_vector
 
     def __init__(
@@ -372,7 +378,7 @@ class RadialFlow(_Flow):
         self.centre, self.bijective = centre, not folded
         if validate_args:
             _require_radial(self.centre, self.alpha, self.beta, folded)
-        batch = _broadcast(centre.shape[:-1], self.alpha.shape, self.beta.shape)
+        batch = _broadcast(self.claim, centre.shape[:-1], self.alpha.shape, self.beta.shape)
         self._shape = torch.Size([*batch, centre.shape[-1]])
 
     @property
@@ -384,8 +390,9 @@ class RadialFlow(_Flow):
     def forward_shape(self, shape: Sequence[int]) -> torch.Size:
         """Shape of the images of points of this shape: broadcast against the parameters."""
         if len(shape) == 0 or shape[-1] != self._shape[-1]:
-            raise ValueError(f"needed points (..., {self._shape[-1]}), got {tuple(shape)}")
-        return _broadcast(shape, self._shape)
+            needed = f"points (..., {self._shape[-1]}) (claim {self.claim})"
+            raise ValueError(f"needed {needed}, got {tuple(shape)}")
+        return _broadcast(self.claim, shape, self._shape)
 
     inverse_shape = forward_shape
 
@@ -464,7 +471,8 @@ def radial_preimages(flow: RadialFlow, y: Tensor) -> Preimages:
     """
     if y.dim() != 1 or y.shape != flow._shape:
         raise ValueError(
-            f"needed one point (D,) and one flow, got {tuple(y.shape)} and {tuple(flow._shape)}"
+            "needed one point (D,) and one flow (claim 5.4i), got "
+            f"{tuple(y.shape)} and {tuple(flow._shape)}"
         )
     offset, alpha, beta = y - flow.centre, flow.alpha, flow.beta
     s = _norm(offset)[0]
@@ -553,7 +561,7 @@ def fixed_point(function: Map, y: Tensor, start: Tensor, steps: int) -> Tensor:
     """
     if steps < 0:
         raise ValueError(f"needed 0 steps or more, got {steps}")
-    path = [start.expand(_broadcast(start.shape, y.shape))]
+    path = [start.expand(_broadcast("5.3", start.shape, y.shape))]
     for _ in range(steps):
         path.append(y - function(path[-1]))
     return torch.stack(path)
@@ -616,7 +624,8 @@ def _softplus(x: Tensor) -> Tensor:
 def _applied(function: Map, z: Tensor) -> Tensor:
     value = function(z)
     if value.shape != z.shape:
-        raise ValueError(f"needed f(z) of shape {tuple(z.shape)}, got {tuple(value.shape)}")
+        needed = f"f(z) of shape {tuple(z.shape)} (claim 5.3)"
+        raise ValueError(f"needed {needed}, got {tuple(value.shape)}")
     return value
 
 
@@ -673,7 +682,7 @@ def _norm(offset: Tensor) -> tuple[Tensor, float]:
     least, most = (extreme.item() for extreme in norm.detach().aminmax())
     if math.sqrt(limits.tiny) / limits.eps < least and most < math.sqrt(limits.max) * limits.eps:
         return norm, least
-    _require_finite("points", offset)
+    _require_finite("points", offset, "5.4i")
     scale = offset.detach().abs().amax(dim=-1, keepdim=True)
     scale = scale.masked_fill(scale == 0, 1)
     norm = scale.squeeze(-1) * torch.linalg.vector_norm(offset / scale, dim=-1)
@@ -700,12 +709,12 @@ def _in_order(code: Tensor) -> Tensor:
     return torch.where(code < 0, code ^ torch.iinfo(code.dtype).max, code)
 
 
-def _broadcast(*shapes: Sequence[int]) -> torch.Size:
+def _broadcast(claim: str, *shapes: Sequence[int]) -> torch.Size:
     try:
         return torch.broadcast_shapes(*shapes)
     except RuntimeError as error:
         shown = ", ".join(str(tuple(shape)) for shape in shapes)
-        raise ValueError(f"needed shapes that broadcast, got {shown}") from error
+        raise ValueError(f"needed shapes that broadcast (claim {claim}), got {shown}") from error
 
 
 def _first(values: Tensor, chosen: Tensor) -> float:
@@ -717,20 +726,20 @@ def _require(condition: Tensor, values: Tensor, needed: str) -> None:
         raise ValueError(f"needed {needed}, got {_first(values, ~condition)}")
 
 
-def _require_finite(what: str, values: Tensor) -> None:
+def _require_finite(what: str, values: Tensor, claim: str) -> None:
     # A sum is finite only if all terms are; if it is not, it may have overflowed.
     if not math.isfinite(values.detach().sum().item()):
-        _require(values.isfinite(), values, f"finite {what}")
+        _require(values.isfinite(), values, f"finite {what} (claim {claim})")
 
 
 def _require_sigmoids(weights: Tensor, slopes: Tensor, shifts: Tensor) -> None:
     for name, values in [("weights", weights), ("slopes", slopes), ("shifts", shifts)]:
         if values.dim() == 0 or values.shape[-1] != weights.shape[-1] or values.shape[-1] == 0:
             raise ValueError(
-                "needed weights, slopes and shifts (..., N) with one N >= 1, got "
+                "needed weights, slopes and shifts (..., N) with one N >= 1 (claim 5.2), got "
                 f"{tuple(weights.shape)}, {tuple(slopes.shape)}, {tuple(shifts.shape)}"
             )
-        _require_finite(name, values)
+        _require_finite(name, values, "5.2")
     _require(weights > 0, weights, "weights > 0 (claim 5.2)")
     _require(slopes > 0, slopes, "slopes > 0 (claim 5.2)")
     total = weights.detach().sum(-1)
@@ -740,9 +749,9 @@ def _require_sigmoids(weights: Tensor, slopes: Tensor, shifts: Tensor) -> None:
 
 def _require_radial(centre: Tensor, alpha: Tensor, beta: Tensor, folded: bool) -> None:
     if centre.dim() == 0:
-        raise ValueError("needed a centre (..., D), got a number")
+        raise ValueError("needed a centre (..., D) (claim 5.4i), got a number")
     for name, values in [("centre", centre), ("alpha", alpha), ("beta", beta)]:
-        _require_finite(name, values)
+        _require_finite(name, values, "5.4i")
     _require(alpha > 0, alpha, "alpha > 0 (claim 5.4i)")
     if not folded:
         needed = "beta >= -alpha (claim 5.4i: else points share an image; folded=True says so)"

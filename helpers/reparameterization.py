@@ -67,7 +67,7 @@ def log_prob_diagonal(x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
     if not ((scale > 0) & scale.isfinite()).all():
         found = f"from {scale.min():g} to {scale.max():g}"
         raise ValueError(f"claim 2.1 needs finite scales above 0; got scales {found}")
-    _check(x, mean, scale.shape[-1:])
+    _check(x, mean, scale.shape[-1:], "2.1")
     return standard_log_prob((x - mean) / scale) - log_det_diagonal(scale)
 
 
@@ -86,7 +86,7 @@ def log_prob_full(x: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
         ValueError: If S is singular or not square, a number is missing, or shapes do not fit.
     """
     _check_square(factor, "2.3")
-    _check(x, mean, factor.shape[-1:])
+    _check(x, mean, factor.shape[-1:], "2.3")
     rows, scaled, columns = _equilibrated(factor)
     rank = int(torch.linalg.matrix_rank(scaled.detach()))
     if rank < len(factor):
@@ -112,7 +112,7 @@ def log_prob_triangular(x: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
             or shapes do not fit.
     """
     _check_square(factor, "2.4")
-    _check(x, mean, factor.shape[-1:])
+    _check(x, mean, factor.shape[-1:], "2.4")
     if factor.triu(1).any():
         raise ValueError("claim 2.4 needs zeros above the diagonal of S; got others")
     if not (factor.diagonal() > 0).all():
@@ -226,10 +226,11 @@ def _check_square(factor: Tensor, claim: str) -> None:
         )
 
 
-def _check(x: Tensor, mean: Tensor, size: torch.Size) -> None:
+def _check(x: Tensor, mean: Tensor, size: torch.Size, claim: str) -> None:
     """Refuse what is not a number, and last axes that are not the size of the scale."""
     if x.shape[-1:] != size or mean.shape[-1:] != size:
-        came = f"x {tuple(x.shape)} and mean {tuple(mean.shape)}"
-        raise ValueError(f"needed points and means with last axis {tuple(size)}; got {came}")
+        needed = f"claim {claim} needs points and means with last axis {tuple(size)}"
+        raise ValueError(f"{needed}; got x {tuple(x.shape)} and mean {tuple(mean.shape)}")
     if x.isnan().any() or not mean.isfinite().all():
-        raise ValueError("needed numbers in x and mean; got nan or, in mean, infinity")
+        needed = f"claim {claim} needs numbers in x and mean"
+        raise ValueError(f"{needed}; got nan or, in mean, infinity")

@@ -300,12 +300,14 @@ BAD = {
     "claim 2.4 needs a diagonal above 0; its smallest entry is -1": (
         lambda: log_prob_triangular(X, MEAN, numbers([-1.0, 0.0], [2.0, 1.0]))
     ),
-    "needed points and means with last axis (2,); got x (3,)": (
+    "claim 2.3 needs points and means with last axis (2,); got x (3,)": (
         lambda: log_prob_full(X3, MEAN, S)
     ),
-    "needed points and means with last axis (3,)": lambda: log_prob_diagonal(X3, MEAN, SCALE),
-    "needed numbers in x and mean; got nan": lambda: log_prob_full(X * math.nan, MEAN, S),
-    "needed numbers in x and mean": lambda: log_prob_full(X, MEAN * math.inf, S),
+    "claim 2.1 needs points and means with last axis (3,)": lambda: log_prob_diagonal(
+        X3, MEAN, SCALE
+    ),
+    "claim 2.3 needs numbers in x and mean; got nan": lambda: log_prob_full(X * math.nan, MEAN, S),
+    "needs numbers in x and mean": lambda: log_prob_full(X, MEAN * math.inf, S),
 }
 
 
