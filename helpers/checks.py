@@ -266,7 +266,7 @@ def uniform(claim: str, title: str, values: Tensor, false_alarm: float = 1e-4) -
         ClaimError: If a column is further from uniform than chance allows.
         ValueError: If a value is outside [0, 1] or not a number.
     """
-    columns = values.detach().double().reshape(len(values), -1)
+    columns = values.detach().double().cpu().reshape(len(values), -1)
     if not ((columns >= 0) & (columns <= 1)).all():
         raise ValueError("needed values in [0, 1]; got others, or values that are not numbers")
     apart = max(stats.kstest(column.numpy(), "uniform").statistic for column in columns.T)

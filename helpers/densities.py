@@ -131,7 +131,7 @@ def contract(
     """
     with torch.no_grad():
         masses = cell_masses(log_prob, edges)
-        points = sample(draws, generator).double().reshape(draws, -1)
+        points = sample(draws, generator).double().cpu().reshape(draws, -1)
     counts, _ = np.histogramdd(points.numpy(), bins=[np.asarray(edge) for edge in edges])
     statistic, limit = _chi_square(counts.ravel(), masses.flatten().numpy(), draws, false_alarm)
     off = abs(float(masses.sum()) - 1)
