@@ -9,6 +9,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from line_by_line.tables import as_row, as_table
+
 RESULTS = Path("benchmarks/flows.json")
 
 
@@ -105,14 +107,7 @@ class Benchmark(SphinxDirective):
         if self.arguments[0] not in tables:
             raise self.error(f"benchmark needs summary, speed or extremes: {self.arguments[0]}")
         head, *rows = tables[self.arguments[0]](results)
-        group = nodes.tgroup("", cols=len(head))
-        group += [nodes.colspec("", colwidth=1) for _ in head]
-        group += [nodes.thead("", as_row(head)), nodes.tbody("", *map(as_row, rows))]
-        return [nodes.table("", group, classes=["benchmark"])]
-
-
-def as_row(cells: list[str]) -> nodes.row:
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in cells))
+        return [as_table(head, map(as_row, rows), "benchmark")]
 
 
 def setup(app: Sphinx) -> None:

@@ -12,6 +12,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from line_by_line.cell_output import mark_as_made_from_chapters
+from line_by_line.tables import as_table
 
 STATEMENT = re.compile(
     r'<a id="claim-[\w-]+"></a>\s*\*\*Claim ([\w.]+?)\.\*\*\s*(.+?)(?=\n\s*\n|\Z)', re.DOTALL
@@ -125,11 +126,7 @@ class Ledger(SphinxDirective):
             for fault in faults:
                 logger.warning("%s", fault, location=(self.env.docname, self.lineno))
             rows += [self.row(claim) for claim in claims.values()]
-        group = nodes.tgroup("", cols=len(HEAD))
-        group += [nodes.colspec("", colwidth=1) for _ in HEAD]
-        head = nodes.row("", *(nodes.entry("", nodes.paragraph("", name)) for name in HEAD))
-        group += [nodes.thead("", head), nodes.tbody("", *rows)]
-        return [nodes.table("", group, classes=["ledger"])]
+        return [as_table(list(HEAD), rows, "ledger")]
 
     def row(self, claim: Claim) -> nodes.row:
         """One claim's cells, in the order of HEAD."""
