@@ -34,12 +34,13 @@ lint: $(INSTALLED)  ## check form and common mistakes, in notebooks too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-benchmark: $(INSTALLED)  ## measure run time, memory, page weight and the real model
+benchmark: $(INSTALLED)  ## measure run time, memory, page weight and the real models
 	$(BIN)/python -m benchmarks
 
-bench: $(INSTALLED)  ## compare the flows with zuko and normflows, for the speed page
+bench: $(INSTALLED)  ## compare flows and bounds with other libraries, for the speed page
 	$(BIN)/python -m pip install -q -r requirements-bench.txt
 	$(BIN)/python -m benchmarks.flows
+	$(BIN)/python -m benchmarks.importance
 
 clean:  ## delete what was built, results included
 	rm -rf _build

@@ -190,7 +190,10 @@ def bites(
 
     Raises:
         ClaimError: If the check would have accepted a wrong version.
+        ValueError: If a wrong version has another shape than the right one: no check that
+            compares numbers would then be put to the test.
     """
+    _require_comparable(expected, wrong)
     gaps = {name: distance(value, expected) for name, value in wrong.items()}
     rows = [
         [name, format_value(value), f"{gaps[name]:.3g}", "yes" if gaps[name] > tolerance else "no"]
@@ -403,6 +406,18 @@ def _format_distance(value: float, tolerance: float) -> str:
 def _format_measured(value: float, limit: float) -> str:
     """Rounding errors as a bound; what is large enough to be the same everywhere as it is."""
     return _format_distance(value, limit) if limit < 0.01 else f"{value:.3g}, allowed {limit:.4g}"
+
+
+def _require_comparable(expected: Value, wrong: Mapping[str, Value]) -> None:
+    """Refuse wrong versions that are far from the right one by their shape alone."""
+    if isinstance(expected, (set, frozenset)):
+        return
+    needed = _as_tensor(expected).shape
+    for name, value in wrong.items():
+        if isinstance(value, (set, frozenset)) or _as_tensor(value).shape != needed:
+            raise ValueError(
+                f"needed a wrong version {name!r} of shape {tuple(needed)}, got {value!r:.60}"
+            )
 
 
 def _step(above: Line, below: Line) -> float:

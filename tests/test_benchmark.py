@@ -1,11 +1,18 @@
-"""The stored comparison of flows: complete, and as the chapter and the speed page say it is."""
+"""The stored comparisons: complete, and as the chapters and the speed page say they are."""
 
+import inspect
 import json
+import math
+import re
 import statistics
 from pathlib import Path
 
 import pytest
+from docutils import nodes
 from line_by_line import benchmark
+
+from benchmarks.importance import example, measure, rows_of
+from helpers.importance import NormalWorld
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = json.loads((ROOT / benchmark.RESULTS).read_text("utf8"))
@@ -60,7 +67,8 @@ def test_tables_show_every_row():
 
 
 @pytest.mark.parametrize(
-    "seconds, text", [(4.15e-5, "41.5 µs"), (0.00287, "2.87 ms"), (0.142, "142 ms")]
+    "seconds, text",
+    [(4.15e-5, "41.5 µs"), (0.00287, "2.87 ms"), (0.142, "142 ms"), (32.61, "32.6 s")],
 )
 def test_times_have_three_digits(seconds, text):
     assert benchmark.shown_seconds(seconds) == text
@@ -70,3 +78,103 @@ def test_failures_are_shown_as_such():
     assert [benchmark.shown_error(e) for e in ("nan", 0, 3.2e-16)] == ["nan", "0", "3e-16"]
     sizes = {64: {"ours_error": 1e-9}, 4096: {"ours_error": "inf"}}
     assert benchmark.largest(sizes, "ours_error") == "inf"
+
+
+# Bounds with many weights
+
+BOUNDS = json.loads((ROOT / benchmark.BOUNDS).read_text("utf8"))
+COSTS = {(row["program"], row["samples"]): row for row in BOUNDS["rows"]}
+STREAM, ONE_LINER, VECTORIZED, SERIAL = benchmark.PROGRAMS
+SAMPLES = [10**power for power in range(3, 8)]
+
+
+def test_every_bound_is_there_and_only_one_program_needed_too_much():
+    assert set(COSTS) == {(p, samples) for p in benchmark.PROGRAMS for samples in SAMPLES}
+    left_out = [key for key, row in COSTS.items() if row["too_much"]]
+    assert {program for program, _ in left_out} <= {SERIAL}
+    limits = BOUNDS["limits"]
+    for row in COSTS.values():
+        if not row["too_much"]:
+            assert row["seconds"] <= limits["seconds"]
+            assert row["mebibytes"] <= limits["mebibytes"]
+
+
+def test_time_of_the_stream_is_linear_and_its_memory_constant():
+    assert 60 <= benchmark.growth(BOUNDS, STREAM) <= 160
+    assert max(COSTS[STREAM, samples]["mebibytes"] for samples in SAMPLES) < 16
+    for other in (ONE_LINER, VECTORIZED):  # of the three that draw the same numbers
+        assert COSTS[other, 10**7]["mebibytes"] > 20 * COSTS[STREAM, 10**7]["mebibytes"]
+        assert COSTS[other, 10**7]["mebibytes"] > 7.5 * 10**7 / 2**20  # K numbers of 8 bytes
+
+
+def test_the_stream_is_no_slower_than_the_others_up_to_noise():
+    for samples in SAMPLES:
+        ours = COSTS[STREAM, samples]["seconds"]
+        for other in (VECTORIZED, SERIAL):
+            assert COSTS[other, samples]["too_much"] or ours < COSTS[other, samples]["seconds"]
+        if samples >= 10**5:  # below, calls cost more than numbers
+            assert ours < 1.2 * COSTS[ONE_LINER, samples]["seconds"]
+
+
+def test_programs_estimate_the_same_bound():
+    for samples in SAMPLES:
+        ours = COSTS[STREAM, samples]["value"]
+        for other in (ONE_LINER, VECTORIZED):
+            assert COSTS[other, samples]["value"] == pytest.approx(ours, rel=1e-12)
+        for program in (STREAM, SERIAL):
+            row = COSTS[program, samples]
+            if not row["too_much"]:
+                exact = BOUNDS["exact"][str(samples)]
+                assert row["value"] == pytest.approx(exact, abs=5 / math.sqrt(samples))
+
+
+def test_the_page_shows_every_cost():
+    head, *rows = benchmark.bound_rows(BOUNDS)
+    assert head == ["K", "streamed", "one-liner", "Pyro, vectorized", "Pyro, one by one"]
+    assert [row[0] for row in rows] == ["1,000", "10,000", "100,000", "1,000,000", "10,000,000"]
+    assert all("MiB" in cell for row in rows for cell in row[1:4])
+    assert rows[0][1] == benchmark.shown_cost(COSTS[STREAM, 1000])
+    assert benchmark.shown_cost({"too_much": "time"}) == "too much time"
+    row = {"too_much": "", "seconds": 0.5, "mebibytes": 2.1}
+    assert benchmark.shown_cost(row) == "500 ms, 2 MiB"
+    said = benchmark.bound_summary(BOUNDS)
+    growth = f"{benchmark.growth(BOUNDS, STREAM):.0f} times as long as at a hundredth of that K"
+    assert f"{growth} (100 would be exactly linear);" in said
+    assert all(text in said for text in ("K = 10,000,000", "Pyro 1.", "60 seconds", "4096 MiB"))
+
+
+def test_the_page_asks_for_what_the_extension_shows():
+    page = (ROOT / "book/speed.md").read_text("utf8")
+    assert re.findall(r"```{benchmark} (.*)", page) == list(benchmark.SHOWN)
+    assert "chunks of 65,536" in page
+    source = (ROOT / "benchmarks/importance.py").read_text("utf8")
+    assert "CHUNK = 65_536" in source
+
+
+def test_the_page_names_the_model_that_was_measured():
+    page = (ROOT / "book/speed.md").read_text("utf8")
+    world, _ = example()
+    assert world == NormalWorld(observation=1.5, noise=1 / 2, mean=1 / 2, scale=1.0)
+    prior, likelihood = r"$z\sim\mathcal N(0,1)$", r"$x\mid z\sim\mathcal N(z,1/2)$"
+    assert rf"{prior}, {likelihood}, $x=1.5$, with the proposal $\mathcal N(1/2,1)$" in page
+
+
+def test_the_page_says_what_memory_is_measured_against():
+    page = (ROOT / "book/speed.md").read_text("utf8")
+    assert "imports the same libraries and makes one call with $K=16$" in page
+    assert "run(16)" in inspect.getsource(measure)
+    assert "measured(program, 0)" in inspect.getsource(rows_of)
+
+
+def test_only_the_table_of_bounds_has_a_narrow_first_column():
+    """Its first column is K; 14rem of it would push a phone's page to the side."""
+    rule = "table.benchmark:not(.benchmark-bounds) td:first-child { min-width: 14rem; }"
+    style = (ROOT / "book/_static/book.css").read_text("utf8")
+    lines = style.splitlines()
+    assert [line for line in lines if "table.benchmark" in line and "14rem" in line] == [rule]
+    for name, (file, make) in benchmark.SHOWN.items():
+        node = benchmark.as_node(name, make(json.loads((ROOT / file).read_text("utf8"))))
+        if isinstance(node, nodes.table):
+            assert node["classes"] == ["benchmark", f"benchmark-{name}"]
+        else:
+            assert isinstance(node, nodes.paragraph)

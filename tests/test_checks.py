@@ -102,6 +102,12 @@ def test_bites_refuses_a_wrong_version_that_the_check_accepts(shown):
         bites("9.1", "sum", 3.0, {"sign": -3.0, "hidden": 3.0})
 
 
+@pytest.mark.parametrize("other", [torch.tensor([-3.0]), (3.0, 4.0), {3}])
+def test_bites_refuses_a_wrong_version_that_differs_by_its_shape_alone(shown, other):
+    with pytest.raises(ValueError, match=r"wrong version 'other' of shape \(\)"):
+        bites("9.1", "sum", 3.0, {"sign": -3.0, "other": other})
+
+
 def test_monte_carlo_accepts_the_true_mean_and_refuses_a_wrong_one(shown, generator):
     samples = torch.randn(20_000, generator=generator)
     monte_carlo("9.1", "mean", samples, 0.0)

@@ -9,18 +9,25 @@ import pytest
 import torch
 from solutions import autoregressive as solutions_1
 from solutions import flows as solutions_5
+from solutions import importance as solutions_4
 from solutions import reparameterization as solutions_2
+from solutions import variational as solutions_3
 
 from helpers import exercises
 from helpers.autoregressive import kernel_mask, predecessors, receptive_field
+from helpers.checks import z_limit
 from helpers.exercises import autoregressive as chapter_1
 from helpers.exercises import flows as chapter_5
+from helpers.exercises import importance as chapter_4
 from helpers.exercises import reparameterization as chapter_2
+from helpers.exercises import variational as chapter_3
 
 # Of each chapter with exercises: its catalogue, and a solution of each by another route.
 CHAPTERS = {
     "1": (chapter_1, solutions_1),
     "2": (chapter_2, solutions_2),
+    "3": (chapter_3, solutions_3),
+    "4": (chapter_4, solutions_4),
     "5": (chapter_5, solutions_5),
 }
 EXERCISES = {n: e for chapter, _ in CHAPTERS.values() for n, e in chapter.EXERCISES.items()}
@@ -36,6 +43,8 @@ def feedback(number: str, answer: object) -> tuple[bool, str]:
 CLAIMS = {
     "1": {"1.1", "1.2", "1.3", "1.4"},
     "2": {"2.1", "2.2", "2.3", "2.4"},
+    "3": {"3.1", "3.2", "3.3a", "3.3b", "3.3c"},
+    "4": {"4.0", "4.1", "4.2a", "4.2b"},
     "5": {"5.1", "5.2", "5.3", "5.4i", "5.4ii"},
 }
 
@@ -73,6 +82,12 @@ def misconceptions():
             for sentence, versions in closure["misconceptions"].cell_contents.items():
                 for wrong in versions if isinstance(versions, list) else [versions]:
                     yield number, sentence, wrong() if plain else wrong
+    # Judges that look twice keep their catalogue beside them.
+    looked_up = {"3.1": chapter_3.WRONG_ELBOS, "4.1": chapter_4.WRONG_BOUNDS}
+    for number, catalogue in looked_up.items():
+        for sentence, versions in catalogue.items():
+            for wrong in versions if isinstance(versions, list) else [versions]:
+                yield number, sentence, wrong
 
 
 CATALOGUE = list(misconceptions())
@@ -251,7 +266,7 @@ def test_the_example_next_to_a_number_is_no_bijection_and_feedback_does_not_solv
     "number, answer, advice",
     [
         ("2.3", lambda *laws: math.nan, "Which logarithm or division has none?"),
-        ("2.3", lambda *laws: 1.0, "1.0 is not right for [1.0, -2.0]"),
+        ("2.3", lambda *laws: 1.0, "1 is not right for [1, -2]"),
         ("2.4", [[5**0.5, 5**0.5], [0.0, 5**0.5]], "the wrong way round"),
         ("2.4", [[2.236, 0.0], [2.236, 2.236]], "Close."),
         ("2.4", [[5.0, 5.0], [5.0, 10.0]], "the covariance itself"),
@@ -285,3 +300,208 @@ def test_right_answers_by_unusual_routes(number, answer):
 @pytest.mark.parametrize("answer", [True, "0.69", np.zeros(2), None])
 def test_what_is_no_number(answer):
     assert not exercises.is_number(answer)
+
+
+# Chapters 3 and 4: zeros, sizes and random numbers
+
+
+def elbo_where(keep, joint, q):
+    """The ELBO from the states that `keep` keeps."""
+    kept = keep(joint, q)
+    return (q[kept] * (joint[kept] / q[kept]).log()).sum()
+
+
+def draw_index(probabilities, generator):
+    return torch.multinomial(probabilities, 1, generator=generator).squeeze(1)
+
+
+def draw_by_softmax(log_weights, generator):
+    return draw_index(log_weights.softmax(1), generator)
+
+
+def draw_by_noise(log_weights, uniform):
+    """The largest of log-weights with Gumbel noise."""
+    return (log_weights - (-uniform.double().log()).log()).argmax(1)
+
+
+def draw_by_distribution_function(log_weights, generator, groups=None):
+    """Exercise 4.5 in NumPy: the first index at which the running sum passes a uniform number."""
+    shares = np.exp(log_weights.numpy() - log_weights.numpy().max(1, keepdims=True))
+    below = shares.cumsum(1) / shares.sum(1, keepdims=True)
+    uniform = torch.rand(groups or len(shares), 1, dtype=torch.float64, generator=generator)
+    return (below < uniform.numpy()).sum(1)
+
+
+@pytest.mark.parametrize(
+    "number, answer, advice",
+    [
+        ("3.1", lambda joint, q: (q * (joint / q).log()).sum(), "wrong where it is 0"),
+        (
+            "3.1",
+            partial(elbo_where, lambda joint, q: joint > 0),
+            "wrong where it is 0",
+        ),
+        ("3.1", lambda joint, q: None, "Is a return missing?"),
+        ("3.1", lambda joint, q: math.nan, "is not a number"),
+        ("3.1", lambda joint, q: joint / 0 * q, "is not right"),
+        ("3.1", lambda joint, q: joint @ q[:2], "raised RuntimeError"),
+        ("3.2", lambda x, s, theta: None, "Is a return missing?"),
+        ("3.2", lambda x, s, theta: math.sqrt(s * s - x * x), "raised ValueError"),
+        ("3.3", lambda c: torch.linalg.inv(c), "is not right"),
+        ("3.4", 0.54, "0.54 is not right"),
+        ("3.5", (-1.4, 0.9), "Needed three numbers"),
+        ("3.5", -1.4, "Needed three numbers"),
+        ("3.6", lambda n, epochs, steps, new: None, "Is a return missing?"),
+        ("3.7", "many", "Needed a whole number"),
+        ("4.1", lambda lw: lw.exp().mean(1).log().mean(), "e to the 1000"),
+        ("4.1", lambda lw: (lw - lw.max()).exp().mean(1).log().mean() + lw.max(), "e to the 1000"),
+        ("4.1", lambda lw: lw.logsumexp(2), "raised IndexError"),
+        ("4.1", lambda lw: 1.1030589562846809, "1.103 is not right for [[0.3, -1.2, 2], [1.1, "),
+        ("4.1", lambda lw: torch.tensor(1.10305895), "1.103 is not right"),
+        ("4.1", lambda lw: np.float32(1.10305895e-7), "1.103e-07 is not right"),
+        ("4.2", lambda r, a, b, K: 10.0 / 3, "3.333 is not right for 0.3, 2, 0.5, 2."),
+        ("4.2", lambda r, a, b, K: [1 / 3] * 99, "[0.3333, 0.3333"),
+        ("4.4", lambda joint, q: joint / 3e5, "[3.333e-07, 6.667e-07, 1.667e-07] is not right"),
+        ("4.2", lambda r, a, b, K: math.nan, "is not a number"),
+        ("4.3", lambda evidence: evidence**2, "is not right"),
+        ("4.4", lambda joint, q: joint[:-1], "is not right"),
+        ("4.6", 0.9, "0.9 is not right"),
+        ("3.5", np.array(0.5), "Needed three numbers"),
+        ("4.7", (0.04,), "Needed a pair"),
+        ("3.5", (-1.4, 0.9, "0.5"), "Needed three numbers"),
+        ("4.7", (0.04, "0.03"), "Needed a pair"),
+        ("4.7", np.array(0.5), "Needed a pair"),
+        ("4.7", torch.tensor(0.5), "Needed a pair"),
+        ("5.6", np.array(0.5), "Needed"),
+    ],
+)
+def test_judges_of_chapters_3_to_5_say_where_an_answer_fails(number, answer, advice):
+    right, message = feedback(number, answer)
+    assert not right
+    assert advice in message
+
+
+def resampling_mistakes():
+    """(advice, wrong answer) for each wrong law of exercise 4.5, drawn and not computed."""
+    for sentence, versions in chapter_4.WRONG_CHOICES.items():
+        for choice in versions if isinstance(versions, list) else [versions]:
+            yield sentence, lambda lw, g, choice=choice: draw_index(choice(lw), g)
+
+
+@pytest.mark.parametrize(
+    "advice, answer",
+    [
+        *resampling_mistakes(),
+        ("the largest weight", lambda lw, g: lw.argmax(1)),
+        ("the smallest weight", lambda lw, g: lw.argmin(1)),
+        ("still has the law q", lambda lw, g: torch.zeros(len(lw))),
+        ("still has the law q", lambda lw, g: torch.randint(3, (len(lw),), generator=g)),
+        ("took the log-weights for weights", draw_index),
+        ("One random number decides", lambda lw, g: draw_by_softmax(lw[:1], g).repeat(len(lw))),
+        ("One random number decides", lambda lw, g: draw_by_noise(lw, torch.rand(3, generator=g))),
+        ("One random number decides", partial(draw_by_distribution_function, groups=1)),
+        ("standard errors from q_K", lambda lw, g: (draw_by_softmax(lw, g) + 1) % 3),
+        ("standard errors from q_K", lambda lw, g: draw_by_softmax(1.1 * lw, g)),
+        ("Close to q_K", lambda lw, g: draw_by_softmax(lw + torch.tensor([0, 0.5, 0]), g)),
+        ("Right for moderate weights", lambda lw, g: draw_index(lw.exp(), g)),
+        ("Right for moderate weights", lambda lw, g: draw_index(lw.softmax(0), g)),
+        ("Right for moderate weights", lambda lw, g: draw_by_softmax(lw.clamp(max=500), g)),
+        ("Right for moderate weights", lambda lw, g: draw_by_softmax(lw.clamp(min=-500), g)),
+        ("Right for moderate weights", lambda lw, g: draw_index((lw - lw.max()).exp(), g)),
+        ("do not come from the generator", lambda lw, g: draw_by_softmax(lw, None)),
+        (
+            "do not come from the generator",
+            lambda lw, g: draw_by_softmax(lw, torch.Generator().manual_seed(9)),
+        ),
+        ("yours has shape (40000, 3)", lambda lw, g: lw.softmax(1)),
+        ("yours has shape (40000, 1)", lambda lw, g: draw_by_softmax(lw, g).unsqueeze(1)),
+        ("yours has shape ()", lambda lw, g: draw_by_softmax(lw, g)[0]),
+        ("indices from 0 to K - 1", lambda lw, g: draw_by_softmax(lw, g) + 1),
+        ("indices from 0 to K - 1", lambda lw, g: lw.amax(1)),
+        ("indices from 0 to K - 1", lambda lw, g: lw[:, 0] * math.nan),
+        ("Return a tensor of indices", lambda lw, g: "all of them"),
+        ("Is a return missing?", lambda lw, g: None),
+        ("raised IndexError", lambda lw, g: lw.argmax(2)),
+    ],
+)
+def test_the_judge_of_resampling_names_what_is_wrong(advice, answer):
+    right, message = feedback("4.5", answer)
+    assert not right
+    assert advice in message
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_judge_of_resampling_knows_the_exact_law(seed):
+    """Its law for the right choice is q_K by enumeration, and a right answer follows it."""
+    joint, q = chapter_4.RESAMPLED_WORLD
+    law = chapter_4.kept_law(lambda lw: lw.softmax(1))
+    weight = joint / q
+    total = sum(
+        q[i] * q[j] * 3 * joint / (weight + weight[i] + weight[j])
+        for i in range(3)
+        for j in range(3)
+    )
+    assert torch.allclose(law, total, rtol=0, atol=1e-12)
+    states, log_weights = chapter_4._draw_particles(seed)
+    indices = draw_by_softmax(log_weights, torch.Generator().manual_seed(seed + 100))
+    assert chapter_4._z_of_kept(indices, states, law) < z_limit(3, 1e-5)
+    assert 1 < chapter_4._z_in_rows(indices, states, log_weights) < z_limit(81, 1e-5)
+
+
+def test_the_judge_of_resampling_counts_in_standard_errors():
+    """100 rows with shares 1/8, 1/4, 5/8, of which the first is always kept; and sure rows."""
+    log_weights = torch.tensor([1.0, 2.0, 5.0], dtype=torch.float64).log().expand(200, 3)
+    states = torch.tensor([[0, 1, 2], [1, 1, 1]]).repeat(100, 1)
+    z = chapter_4._z_in_rows(torch.zeros(200, dtype=torch.long), states, log_weights)
+    assert z == pytest.approx((100 - 100 / 8) / math.sqrt(100 / 8 * 7 / 8), abs=1e-9)
+
+
+@pytest.mark.parametrize("number", ["3.4", "3.5", "3.7", "4.6", "4.7"])
+def test_no_feedback_of_chapters_3_and_4_holds_the_number(number):
+    wrong = [answer for other, _, answer in CATALOGUE if other == number]
+    told = " ".join(feedback(number, answer)[1] for answer in [None, (), *wrong])
+    for value in np.atleast_1d(SOLUTIONS[number]):
+        assert f"{value:.3g}" not in told
+
+
+@pytest.mark.parametrize(
+    "number, answer",
+    [
+        ("3.1", partial(elbo_where, lambda joint, q: q > 0)),
+        ("3.1", lambda joint, q: np.float64(solutions_3.my_elbo(joint, q))),
+        ("3.1", lambda joint, q: float(solutions_3.my_elbo(joint, q).float())),
+        ("3.2", lambda x, s, theta: np.array(solutions_3.my_em_step(x, s, theta))),
+        (
+            "3.3",
+            lambda c: (np.log(np.diag(np.linalg.inv(c))).sum() + np.linalg.slogdet(c)[1]) / 2,
+        ),
+        ("3.4", torch.tensor(solutions_3.my_error())),
+        ("3.5", np.array([-1.4, 0.9, 0.5])),
+        ("3.5", torch.tensor([-1.4, 0.9, 0.5])),
+        ("3.5", [-1.4, 0.9, 0.5]),
+        ("3.6", lambda *counts: np.array(solutions_3.my_passes(*counts))),
+        ("3.6", lambda *counts: torch.tensor(solutions_3.my_passes(*counts))),
+        ("3.7", np.int64(650)),
+        ("4.1", lambda lw: torch.tensor(solutions_4.my_bound(lw))),
+        ("4.3", lambda evidence: torch.tensor(evidence * math.exp(-1))),
+        ("4.4", lambda joint, q: solutions_4.my_refined(joint, q).tolist()),
+        ("4.4", lambda joint, q: solutions_4.my_refined(joint, q).numpy()),
+        ("4.5", draw_by_softmax),
+        ("4.5", draw_by_distribution_function),
+        ("4.5", lambda lw, g: draw_by_softmax(lw, g).tolist()),
+        ("4.6", 0.984),
+        ("4.6", np.float32(63 / 64)),
+        ("4.7", np.array([0.04, 0.03])),
+    ],
+)
+def test_right_answers_to_chapters_3_and_4_by_unusual_routes(number, answer):
+    assert feedback(number, answer) == (True, "✓ Right.")
+
+
+def test_an_answer_that_edits_its_arguments_spoils_no_later_judgement():
+    def careless(joint, q):
+        joint /= joint.sum()
+        return joint
+
+    assert not feedback("4.4", careless)[0]
+    assert feedback("4.4", SOLUTIONS["4.4"])[0]

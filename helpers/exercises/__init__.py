@@ -5,9 +5,11 @@ versions that readers are known to reach are kept beside the right one; an answe
 with one of them on every instance gets that version's sentence.
 """
 
+import copy
 import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -16,7 +18,14 @@ from torch import Tensor
 
 from helpers.checks import distance, record
 
-__all__ = ["Catalogue", "Exercise", "compare", "is_number", "is_two_whole_numbers"]
+__all__ = [
+    "Catalogue",
+    "Exercise",
+    "are_numbers",
+    "compare",
+    "is_number",
+    "is_two_whole_numbers",
+]
 
 Judge = Callable[[Any], str | None]
 
@@ -114,11 +123,11 @@ def _agree(left: Sequence, right: Sequence, tolerance: float) -> bool:
 
 
 def _call(answer: Any, instance: tuple) -> Any:
-    """The reader's value for one instance; an error of theirs becomes the value."""
+    """The reader's value for a copy of one instance; an error of theirs becomes the value."""
     if not callable(answer):
         return answer
     try:
-        return answer(*instance)
+        return answer(*copy.deepcopy(instance))
     except Exception as error:  # whatever the reader's code raises is part of the feedback
         return error
 
@@ -141,11 +150,15 @@ def _describe_miss(given: Any, truth: Any, instance: tuple) -> str:
 
 
 def _short(value: Any) -> str:
-    """A value in a sentence: its label, a few numbers, or the beginning of how Python shows it."""
-    if isinstance(value, Tensor) and value.numel() <= 6:
-        return f"{torch.round(value.detach().double(), decimals=4).tolist()}"
-    if isinstance(value, Tensor):
+    """A value in a sentence: its label, numbers of 4 digits, or the beginning of Python's text."""
+    if isinstance(value, Tensor) and value.numel() > 6:
         return f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, Tensor):
+        return _short(value.detach().tolist())
+    if isinstance(value, Real) and not isinstance(value, Integral):
+        return f"{float(value):.4g}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_short, value))}]"[:60]
     return getattr(value, "label", f"{value!r:.60}")
 
 
@@ -157,6 +170,16 @@ def is_number(answer: Any) -> bool:
         return isinstance(float(answer), float)
     except (TypeError, ValueError):
         return False
+
+
+def are_numbers(many: int) -> Callable[[Any], bool]:
+    """Tells whether an answer is that many real numbers, in a tuple, list, array or tensor."""
+
+    def accepts(answer: Any) -> bool:
+        has_length = getattr(answer, "shape", (many,)) != () and hasattr(answer, "__len__")
+        return has_length and len(answer) == many and all(map(is_number, answer))
+
+    return accepts
 
 
 def is_two_whole_numbers(answer: Any) -> bool:

@@ -9,7 +9,7 @@ from scipy.special import ndtr
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from helpers.exercises import Catalogue, Exercise, compare, is_number
+from helpers.exercises import Catalogue, Exercise, are_numbers, compare, is_number
 from helpers.flows import RadialFlow, SigmoidalFlow
 from helpers.reparameterization import standard_log_prob
 
@@ -21,11 +21,6 @@ check_answer = EXERCISES.check_answer
 
 def _numbers(*values: Any) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
-
-
-def _is_pair(answer: Any) -> bool:
-    """Whether an answer is two real numbers, in a tuple, list, array or tensor."""
-    return hasattr(answer, "__len__") and len(answer) == 2 and all(map(is_number, answer))
 
 
 EXERCISES["5.1"] = Exercise(
@@ -290,7 +285,7 @@ EXERCISES["5.6"] = Exercise(
     claim="5.4ii",
     level="read",
     needed="a pair of numbers (a, b)",
-    accepts=_is_pair,
+    accepts=are_numbers(2),
     judge=compare(
         _on_the_ray(RADIUS),
         {

@@ -12,6 +12,8 @@ from sphinx.util.docutils import SphinxDirective
 from line_by_line.tables import as_row, as_table
 
 RESULTS = Path("benchmarks/flows.json")
+BOUNDS = Path("benchmarks/importance.json")
+PROGRAMS = ("streamed", "one-liner", "Pyro, vectorized", "Pyro, one by one")
 
 
 def shown_error(error: float | str) -> str:
@@ -22,7 +24,7 @@ def shown_error(error: float | str) -> str:
 def shown_seconds(seconds: float) -> str:
     """A time with three digits, in the unit that suits it."""
     scale, unit = (1e3, "ms") if seconds >= 1e-3 else (1e6, "µs")
-    return f"{seconds * scale:.3g} {unit}"
+    return f"{seconds * scale:.3g} {unit}" if seconds < 1 else f"{seconds:.3g} s"
 
 
 def lacks(row: dict) -> bool:
@@ -92,22 +94,80 @@ def summary(results: dict) -> str:
     )
 
 
+def bound_rows(results: dict) -> list[list[str]]:
+    """Head, and a row for each K: time and peak memory of each program that estimates L_K."""
+    cells = {(row["samples"], row["program"]): shown_cost(row) for row in results["rows"]}
+    counts = sorted({samples for samples, _ in cells})
+    return [["K", *PROGRAMS]] + [
+        [f"{samples:,}", *(cells[samples, program] for program in PROGRAMS)] for samples in counts
+    ]
+
+
+def shown_cost(row: dict) -> str:
+    """Seconds and mebibytes, or what there would be too much of."""
+    if row["too_much"]:
+        return f"too much {row['too_much']}"
+    return f"{shown_seconds(row['seconds'])}, {row['mebibytes']:.0f} MiB"
+
+
+def growth(results: dict, program: str) -> float:
+    """How many times as long the largest K takes as one a hundredth of it."""
+    seconds = {r["samples"]: r.get("seconds") for r in results["rows"] if r["program"] == program}
+    largest = max(seconds)
+    return seconds[largest] / seconds[largest // 100]
+
+
+def bound_summary(results: dict) -> str:
+    """What the table of bounds says, in numbers."""
+    machine, limits = results["machine"], results["limits"]
+    largest = max(row["samples"] for row in results["rows"])
+    ours, plain = (
+        next(r for r in results["rows"] if (r["program"], r["samples"]) == (program, largest))
+        for program in PROGRAMS[:2]
+    )
+    return (
+        f"Measured on {machine['date']} on {machine['cpu']}, {machine['threads']} thread, torch "
+        f"{machine['torch']}, Pyro {machine['pyro']}. At K = {largest:,} the stream takes "
+        f"{shown_seconds(ours['seconds'])} and {ours['mebibytes']:.0f} MiB, "
+        f"{growth(results, PROGRAMS[0]):.0f} times as long as at a hundredth of that K "
+        f"(100 would be exactly linear); the "
+        f"one-liner takes {shown_seconds(plain['seconds'])} and {plain['mebibytes']:.0f} MiB. "
+        f"Left out is what would take more than {limits['seconds']} seconds or "
+        f"{limits['mebibytes']} MiB."
+    )
+
+
+SHOWN: dict[str, tuple[Path, Callable]] = {
+    "summary": (RESULTS, summary),
+    "speed": (RESULTS, speed_rows),
+    "extremes": (RESULTS, extreme_rows),
+    "bounds-summary": (BOUNDS, bound_summary),
+    "bounds": (BOUNDS, bound_rows),
+}
+
+
+def as_node(name: str, made: str | list[list[str]]) -> nodes.Node:
+    """A paragraph, or a table whose second class tells the style sheet which one it is."""
+    if isinstance(made, str):
+        return nodes.paragraph("", made)
+    head, *rows = made
+    table = as_table(head, map(as_row, rows), "benchmark")
+    table["classes"].append(f"benchmark-{name}")
+    return table
+
+
 class Benchmark(SphinxDirective):
-    """`{benchmark} summary`, `speed` or `extremes`."""
+    """`{benchmark}` and what to show: a table, or a paragraph that sums one up."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        path = Path(self.env.srcdir) / RESULTS
+        if self.arguments[0] not in SHOWN:
+            raise self.error(f"benchmark needs one of {', '.join(SHOWN)}: {self.arguments[0]}")
+        file, make = SHOWN[self.arguments[0]]
+        path = Path(self.env.srcdir) / file
         self.env.note_dependency(str(path))
-        results = json.loads(path.read_text("utf8"))
-        tables: dict[str, Callable] = {"speed": speed_rows, "extremes": extreme_rows}
-        if self.arguments[0] == "summary":
-            return [nodes.paragraph("", summary(results))]
-        if self.arguments[0] not in tables:
-            raise self.error(f"benchmark needs summary, speed or extremes: {self.arguments[0]}")
-        head, *rows = tables[self.arguments[0]](results)
-        return [as_table(head, map(as_row, rows), "benchmark")]
+        return [as_node(self.arguments[0], make(json.loads(path.read_text("utf8"))))]
 
 
 def setup(app: Sphinx) -> None:
