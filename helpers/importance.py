@@ -628,14 +628,17 @@ class NormalWorld:
             log_t, log_phi = self._far_transform
         others = (samples - 1) * log_phi
         log_t, others = log_t[others > -2000], others[others > -2000]
-        shares = []
-        for part in log_ratio.split(BLOCK):
+
+        def log_kernel(part: Tensor) -> Tensor:
             exponent = part.unsqueeze(1) + log_t
-            log_kernel = exponent - exponent.exp() + math.log(STEP)
-            small = torch.logsumexp(log_kernel + others, dim=1)
-            large = torch.log1p(log_kernel.exp() @ torch.expm1(others))
-            shares.append(torch.where(part < math.log(samples), small, large))
-        return torch.cat(shares)
+            return exponent - exponent.exp() + math.log(STEP)
+
+        share, small = torch.empty_like(log_ratio), log_ratio < math.log(samples)
+        parts = log_ratio[small].split(BLOCK)
+        share[small] = torch.cat([torch.logsumexp(log_kernel(p) + others, dim=1) for p in parts])
+        weights, parts = torch.expm1(others), log_ratio[~small].split(BLOCK)
+        share[~small] = torch.cat([torch.log1p(log_kernel(p).exp() @ weights) for p in parts])
+        return share
 
     def _points(self, low: float, high: float) -> tuple[float, Tensor]:
         """Step and nodes of a trapezoidal sum over the noise, of functions smoother than phi's."""

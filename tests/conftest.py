@@ -21,6 +21,15 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 os.environ |= KERNEL_ENVIRONMENT  # nbval's kernels then run as those of `make book` do
 
 
+LONGEST = ("test_build.py", "test_site.py", "test_book.py", "test_explore_browser.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the files that take longest, so that no process ends alone with one of them."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
 @pytest.fixture
 def generator() -> torch.Generator:
     """Random numbers that are the same in every run."""
