@@ -107,6 +107,11 @@ def flow(seeds: int = 5) -> None:
     )
 
 
+def parameters(module: torch.nn.Module) -> int:
+    """How many numbers a module learns."""
+    return sum(numbers.numel() for numbers in module.parameters())
+
+
 def vae(seeds: int = 5) -> None:
     """Run the cell of chapter 3 that trains its largest autoencoder, once a seed."""
     notebook = nbformat.read(ROOT / "book/03_variational.ipynb", as_version=4)
@@ -114,7 +119,7 @@ def vae(seeds: int = 5) -> None:
     print("Autoencoder with 16 latent numbers on the digits, nats per image on 447 test images")
     rows = []
     for seed in range(seeds):
-        names: dict = {"digits": load_digits()}
+        names: dict = {"digits": load_digits(), "parameters": parameters}
         exec(source["imports"], names)
         names["generator"].manual_seed(seed)
         with contextlib.redirect_stdout(io.StringIO()):  # the cell shows a table
@@ -122,7 +127,7 @@ def vae(seeds: int = 5) -> None:
         rows.append((names["one_sample"], names["thousand"], names["seconds"]))
         found = "one sample {:.2f}, 1000 samples {:.2f}, {:.1f} CPU s".format(*rows[-1])
         print(f"  seed {seed}: {found}", flush=True)
-    size = sum(p.numel() for p in names["vae"].parameters())
+    size = parameters(names["vae"])
     one, thousand, seconds = map(statistics.median, zip(*rows, strict=True))
     spread = statistics.stdev(row[1] for row in rows)
     print(
