@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, Normal, kl_divergence
 from torch.nn import functional
 
+from helpers.reparameterization import standard_log_prob
+
 __all__ = ["Autoencoder", "LatentGrid", "draw_log_weights", "refine_posterior"]
 
 CHUNK = 2**20  # numbers in the largest array that a loop makes at a time; more is slower
@@ -120,7 +122,7 @@ class Autoencoder(nn.Module):
 
     def log_joint(self, images: Tensor, z: Tensor) -> Tensor:
         """log p(x, z); arguments and result as of `log_likelihood`."""
-        return self.log_likelihood(images, z) + _standard_normal(z)
+        return self.log_likelihood(images, z) + standard_log_prob(z)
 
     def statistic(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Sufficient statistics (batch, 64 * features) and base log-measures (batch,)."""
@@ -288,7 +290,7 @@ class LatentGrid:
         self.narrowest = 0.75 * (high - low) / (points - 1)  # scale of a q that can be summed
         self.nodes = torch.cartesian_prod(self.axis, self.axis)
         self._natural = self.nodes.new_empty(len(self.nodes), len(model.features.T) * model.pixels)
-        self._offset = _standard_normal(self.nodes)
+        self._offset = standard_log_prob(self.nodes)
         for part in torch.arange(len(self.nodes)).split(BLOCK):
             self._natural[part], log_partition = self.model.natural(self.nodes[part])
             self._offset[part] -= log_partition
@@ -443,10 +445,6 @@ def _draw(q: Independent, samples: int, generator: torch.Generator) -> Tensor:
         samples, *mean.shape, dtype=mean.dtype, device=generator.device, generator=generator
     )
     return mean + scale * noise.to(mean.device)
-
-
-def _standard_normal(z: Tensor) -> Tensor:
-    return -z.square().sum(dim=-1) / 2 - z.shape[-1] / 2 * math.log(2 * math.pi)
 
 
 def _flat(images: Tensor, levels: int) -> Tensor:

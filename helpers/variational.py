@@ -9,7 +9,6 @@ are in nats, and as exact as the rounding of the inputs lets them be.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -22,9 +21,7 @@ __all__ = [
     "KINDS",
     "Encoder",
     "LinearGaussian",
-    "break_even",
     "example",
-    "mlp_parameters",
     "refine",
 ]
 
@@ -360,31 +357,6 @@ def _ascend(
     bound = model.elbo(x, Independent(Normal(mean, log_scale.exp()), 1)).sum()
     up = torch.autograd.grad(bound, (mean, log_scale), materialize_grads=True)
     return (mean + rate * up[0]).detach(), (log_scale + rate * up[1]).detach()
-
-
-def break_even(parameters: int, per_instance: int) -> int:
-    """The smallest number of points at which amortized inference stores fewer numbers.
-
-    Args:
-        parameters: Numbers that an encoder stores.
-        per_instance: Numbers that inference for each point on its own stores per point.
-    """
-    _require_count("parameters", parameters)
-    _require_count("numbers per point", per_instance)
-    return parameters // per_instance + 1
-
-
-def mlp_parameters(*widths: int) -> int:
-    """Weights and biases of a fully connected network.
-
-    Args:
-        *widths: Units of each layer, from the input to the output; two or more.
-    """
-    if len(widths) < 2:
-        raise ValueError(f"needed the widths of two layers or more; got {len(widths)}")
-    for width in widths:
-        _require_count("units in a layer", width)
-    return sum((a + 1) * b for a, b in pairwise(widths))
 
 
 def _mean_field(mean: Tensor, variance: Tensor) -> MultivariateNormal:

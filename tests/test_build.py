@@ -185,6 +185,7 @@ def test_an_interrupted_build_spares_the_site(small_book):
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
         assert process.wait(timeout=30) != 0
+    assert "interrupted" in rest
     assert "Traceback" not in rest
     assert snapshot(small_book) == before
 

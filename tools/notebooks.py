@@ -18,6 +18,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -49,10 +50,32 @@ class NotebookError(Exception):
 class Client(NotebookClient):
     """A notebook client that Ctrl-C ends like any other program."""
 
+    interrupted = False
+
     async def async_start_new_kernel(self, **settings: object) -> None:
-        """Start the kernel; give back Ctrl-C, which nbclient takes and ends in a traceback."""
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+        """Start the kernel; Ctrl-C, of which nbclient makes a traceback, cancels this task."""
+        task = asyncio.current_task()
+
+        def interrupt() -> None:
+            self.interrupted = True
+            task.cancel()
+
+        with suppress(NotImplementedError):  # Windows, where nbclient does not take it either
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
         await super().async_start_new_kernel(**settings)
+
+    def execute(self, **settings: object) -> NotebookNode:
+        """Execute the notebook; the kernel and all tasks have ended when this returns.
+
+        Raises:
+            KeyboardInterrupt: If Ctrl-C ended it.
+        """
+        try:
+            return asyncio.run(self.async_execute(**settings))
+        except (DeadKernelError, asyncio.CancelledError):
+            if self.interrupted:
+                raise KeyboardInterrupt from None
+            raise
 
 
 class Progress:
