@@ -37,10 +37,11 @@ lint: $(INSTALLED)  ## check form and common mistakes, in notebooks too
 benchmark: $(INSTALLED)  ## measure run time, memory, page weight and the real models
 	$(BIN)/python -m benchmarks
 
-bench: $(INSTALLED)  ## compare flows and bounds with other libraries, for the speed page
+bench: $(INSTALLED)  ## compare flows, bounds and games with other programs, for the speed page
 	$(BIN)/python -m pip install -q -r requirements-bench.txt
 	$(BIN)/python -m benchmarks.flows
 	$(BIN)/python -m benchmarks.importance
+	$(BIN)/python -m benchmarks.games
 
 clean:  ## delete what was built, results included
 	rm -rf _build

@@ -11,6 +11,7 @@ import pytest
 from docutils import nodes
 from line_by_line import benchmark
 
+from benchmarks import games
 from benchmarks.importance import example, measure, rows_of
 from helpers.importance import NormalWorld
 
@@ -143,6 +144,83 @@ def test_the_page_shows_every_cost():
     assert all(text in said for text in ("K = 10,000,000", "Pyro 1.", "60 seconds", "4096 MiB"))
 
 
+# Long runs of a game
+
+GAMES = json.loads((ROOT / benchmark.GAMES).read_text("utf8"))
+LONG = {(row["program"], row["rate"], row["steps"]): row for row in GAMES["rows"]}
+
+
+def test_every_run_is_there_and_only_autograd_takes_too_long():
+    steps = [10**power for power in range(3, 7)]
+    assert set(LONG) == {
+        (p, rate, n) for p in games.PROGRAMS for rate in games.RATES for n in steps
+    }
+    assert {program for (program, _, _), row in LONG.items() if row["too_long"]} <= {
+        "loop, autograd"
+    }
+
+
+def test_a_million_steps_at_once_take_well_under_a_second_and_never_overflow():
+    for (program, rate, steps), row in LONG.items():
+        if program == "all at once":
+            assert row["seconds"] < 0.5
+            assert row["error"] <= 1e-9 * max(1.0, games.exact(rate, steps))
+            products = LONG["loop, torch products", rate, steps]
+            assert steps < 10**4 or row["seconds"] < products["seconds"]
+
+
+def test_loops_overflow_where_the_norm_leaves_float64():
+    for (program, rate, steps), row in LONG.items():
+        if program.startswith("loop") and not row["too_long"]:
+            assert (row["error"] is None) == (games.exact(rate, steps) > 709)
+
+
+def test_programs_agree_where_none_overflows():
+    found = [run(0.3, 500) for run in games.PROGRAMS.values()]
+    assert found == pytest.approx([games.exact(0.3, 500)] * 4, rel=1e-12)
+
+
+def test_the_page_shows_every_run():
+    head, *rows = benchmark.run_rows(GAMES)
+    assert head == ["α", "steps", *games.PROGRAMS]
+    assert len(rows) == len(games.RATES) * 4
+    assert benchmark.shown_run({"too_long": True}) == "too long"
+    row = {"too_long": False, "seconds": 0.25, "error": None}
+    assert benchmark.shown_run(row) == "250 ms, overflow"
+    assert benchmark.shown_run(row | {"error": 2e-12}) == "250 ms, error 2e-12"
+    said = benchmark.run_summary(GAMES)
+    assert "1,000,000 steps at once" in said
+    assert "10 seconds" in said
+
+
+def test_without_a_penalty_networks_find_the_clusters_late_and_lose_them():
+    """What chapter 6 and the speed page say of the long runs."""
+    rows = {(r["rule"], r["penalty"], tuple(r["rates"]), r["step"]): r for r in GAMES["coverage"]}
+    assert set(rows) == {(*contest, stop) for contest in games.CONTESTS for stop in games.STOPS}
+    for contest in games.CONTESTS:
+        _, penalty, rates = contest
+        covered = [rows[*contest, stop]["covered"] for stop in games.STOPS]
+        if penalty:
+            assert covered == [[4] * 5] * 4
+            assert min(rows[*contest, games.STOPS[-1]]["good"]) > 0.8
+        else:
+            assert covered[-1] == [0] * 5
+            reached = [max(stops) for stops in zip(*covered, strict=True)]
+            assert reached == ([0] * 5 if rates == (0.35, 0.2) else [4] * 5)
+
+
+def test_the_long_runs_begin_as_the_chapter_does():
+    rows = games.coverage((20,))
+    assert len(rows) == len(games.CONTESTS)
+    assert {len(row["covered"]) for row in rows} == {5}
+
+
+def test_the_page_shows_the_clusters():
+    head, *rows = benchmark.coverage_rows(GAMES)
+    assert head == ["rule", "300 steps", "800 steps", "2,000 steps", "4,000 steps"]
+    assert rows[-1] == ["alternating, penalty 0.7, rates 0.35 and 0.2", *["4, 4, 4, 4, 4"] * 4]
+
+
 def test_the_page_asks_for_what_the_extension_shows():
     page = (ROOT / "book/speed.md").read_text("utf8")
     assert re.findall(r"```{benchmark} (.*)", page) == list(benchmark.SHOWN)
@@ -166,9 +244,10 @@ def test_the_page_says_what_memory_is_measured_against():
     assert "measured(program, 0)" in inspect.getsource(rows_of)
 
 
-def test_only_the_table_of_bounds_has_a_narrow_first_column():
-    """Its first column is K; 14rem of it would push a phone's page to the side."""
-    rule = "table.benchmark:not(.benchmark-bounds) td:first-child { min-width: 14rem; }"
+def test_only_tables_of_numbers_have_a_narrow_first_column():
+    """Their first column is K or a rate; 14rem of it would push a phone's page to the side."""
+    narrow = ".benchmark-bounds, .benchmark-runs"
+    rule = f"table.benchmark:not({narrow}) td:first-child {{ min-width: 14rem; }}"
     style = (ROOT / "book/_static/book.css").read_text("utf8")
     lines = style.splitlines()
     assert [line for line in lines if "table.benchmark" in line and "14rem" in line] == [rule]

@@ -3,12 +3,14 @@
 import math
 import re
 from functools import partial
+from itertools import permutations
 
 import numpy as np
 import pytest
 import torch
 from solutions import autoregressive as solutions_1
 from solutions import flows as solutions_5
+from solutions import games as solutions_6
 from solutions import importance as solutions_4
 from solutions import reparameterization as solutions_2
 from solutions import variational as solutions_3
@@ -18,6 +20,7 @@ from helpers.autoregressive import kernel_mask, predecessors, receptive_field
 from helpers.checks import z_limit
 from helpers.exercises import autoregressive as chapter_1
 from helpers.exercises import flows as chapter_5
+from helpers.exercises import games as chapter_6
 from helpers.exercises import importance as chapter_4
 from helpers.exercises import reparameterization as chapter_2
 from helpers.exercises import variational as chapter_3
@@ -29,6 +32,7 @@ CHAPTERS = {
     "3": (chapter_3, solutions_3),
     "4": (chapter_4, solutions_4),
     "5": (chapter_5, solutions_5),
+    "6": (chapter_6, solutions_6),
 }
 EXERCISES = {n: e for chapter, _ in CHAPTERS.values() for n, e in chapter.EXERCISES.items()}
 SOLUTIONS = {n: s for _, chapter in CHAPTERS.values() for n, s in chapter.SOLUTIONS.items()}
@@ -46,6 +50,7 @@ CLAIMS = {
     "3": {"3.1", "3.2", "3.3a", "3.3b", "3.3c"},
     "4": {"4.0", "4.1", "4.2a", "4.2b"},
     "5": {"5.1", "5.2", "5.3", "5.4i", "5.4ii"},
+    "6": {"6.1", "6.2", "6.3"},
 }
 
 
@@ -83,7 +88,13 @@ def misconceptions():
                 for wrong in versions if isinstance(versions, list) else [versions]:
                     yield number, sentence, wrong() if plain else wrong
     # Judges that look twice keep their catalogue beside them.
-    looked_up = {"3.1": chapter_3.WRONG_ELBOS, "4.1": chapter_4.WRONG_BOUNDS}
+    looked_up = {
+        "3.1": chapter_3.WRONG_ELBOS,
+        "4.1": chapter_4.WRONG_BOUNDS,
+        "6.3": chapter_6.WRONG_STEPS,
+        "6.5": chapter_6.WRONG_NAMES,
+        "6.6": chapter_6.WRONG_INVARIANTS,
+    }
     for number, catalogue in looked_up.items():
         for sentence, versions in catalogue.items():
             for wrong in versions if isinstance(versions, list) else [versions]:
@@ -505,3 +516,375 @@ def test_an_answer_that_edits_its_arguments_spoils_no_later_judgement():
 
     assert not feedback("4.4", careless)[0]
     assert feedback("4.4", SOLUTIONS["4.4"])[0]
+
+
+# Chapter 6: steps, whole numbers, names and conserved quantities
+
+
+def first_passing_step(rate, factor, start=1.0):
+    """Exercise 6.3 by playing, which only short games allow."""
+    norm, k = start, 0
+    while norm < factor:
+        norm, k = norm * math.hypot(1, rate), k + 1
+    return k
+
+
+def log_steps(rate, factor, log=math.log):
+    return log(factor) / log(math.hypot(1, rate))
+
+
+def played(d, g, rate, order):
+    """One move of each player, in this order."""
+    for player in order:
+        if player == "d":
+            d = d + rate * g
+        else:
+            g = g - rate * d
+    return d, g
+
+
+def turned(*cycles):
+    """The right names of exercise 6.5, moved on along cycles of letters."""
+    names = dict(SOLUTIONS["6.5"])
+    return names | {x: names[y] for c in cycles for x, y in zip(c, c[1:] + c[0], strict=True)}
+
+
+def conserved(p, q, m):
+    """p d^2 + q g^2 + m d g."""
+    return lambda d, g, a, b: p(a, b) * d * d + q(a, b) * g * g + m(a, b) * d * g
+
+
+@pytest.mark.parametrize(
+    "number, answer, advice",
+    [
+        ("6.1", partial(played, order="dg"), "generator sees the new d"),
+        ("6.1", partial(played, order="gd"), "discriminator sees the new g"),
+        ("6.1", lambda d, g, a: (d - a * g, g - a * d), "both players descend"),
+        ("6.1", lambda d, g, a: (d + a * g, g + a * d), "both players ascend"),
+        ("6.1", lambda d, g, a: (d - a * g, g + a * d), "exchanged their aims"),
+        ("6.1", lambda d, g, a: (d + a * g, d * (1 - a)), "the source's misprint"),
+        ("6.1", lambda d, g, a: (g * (1 + a), g - a * d), "Your discriminator starts from g"),
+        ("6.1", lambda d, g, a: (d * (1 + a), g * (1 - a)), "along its own coordinate"),
+        ("6.1", lambda d, g, a: (d + a * (d * g), g - a * (d * g)), "the value dg itself"),
+        ("6.1", lambda d, g, a: solutions_6.my_step(d, g, 1.0), "You forgot the rate."),
+        ("6.1", lambda d, g, a: (d + g, g - a * d), "One of your players forgot"),
+        ("6.1", lambda d, g, a: solutions_6.my_step(d, g, a)[::-1], "d comes first"),
+        ("6.1", lambda d, g, a: (a * g, -(a * d)), "Where do they arrive?"),
+        ("6.1", lambda d, g, a: (g, -d), "That is the field."),
+        ("6.1", lambda d, g, a: (g, d), "the gradient of V"),
+        ("6.1", lambda d, g, a: [d, g], "where they were"),
+        (
+            "6.1",
+            lambda d, g, a: np.linalg.solve([[1, -a], [a, 1]], [d, g]),
+            "an implicit step",
+        ),
+        (
+            "6.1",
+            lambda d, g, a: torch.view_as_real(
+                torch.tensor(complex(d, g)) * torch.tensor(-1j * a).exp()
+            ),
+            "the circle of continuous time",
+        ),
+        (
+            "6.1",
+            lambda d, g, a: np.array(solutions_6.my_step(d, g, a)) / math.hypot(1, a),
+            "the circle of continuous time",
+        ),
+        (
+            "6.1",
+            lambda d, g, a: solutions_6.my_step(*solutions_6.my_step(d, g, a), a),
+            "That is two steps.",
+        ),
+        ("6.1", lambda d, g, a: solutions_6.my_step(d, g, 0.5 * a), "no factor one half"),
+        (
+            "6.1",
+            lambda d, g, a: (d + a * (g - a * d), g - a * (d + a * g)),
+            "the extragradient step",
+        ),
+        ("6.1", lambda d, g, a: None, "Is a return missing?"),
+        ("6.1", lambda d, g, a: d + a * g, "is not right"),
+        ("6.2", lambda c, e, a, b: (c * (a > 0), -e * (b > 0), (a == 0) + (b == 0)), "not right"),
+        (
+            "6.2",
+            lambda c, e, a, b: (c * (b > 0), -e * (a > 0), 2 - (a > 0) - (b > 0)),
+            "exchanged d",
+        ),
+        ("6.2", lambda c, e, a, b: (e * (b > 0), c * (a > 0), (a == 0) + (b == 0)), "A sign"),
+        ("6.2", lambda c, e, a, b: (-e * (b > 0), -c * (a > 0), (a == 0) + (b == 0)), "A sign"),
+        ("6.2", lambda c, e, a, b: (-e, c, 0), "whatever the rates"),
+        ("6.2", lambda c, e, a, b: (0, 0, (a == 0) + (b == 0)), "The game has moved"),
+        ("6.2", lambda c, e, a, b: (-e, c, 2 - (a > 0) - (b > 0)), "the nearest to (0, 0)"),
+        ("6.2", lambda c, e, a, b: (-e, c, 0) if a * b else (0, 0, 2), "the other one still"),
+        (
+            "6.2",
+            lambda c, e, a, b: (-e * (b > 0), c * (a > 0), int(a * b == 0)),
+            "If both players rest",
+        ),
+        ("6.2", lambda c, e, a, b: (-e, c, 0) if a or b else (0, 0, 2), "one of them rests?"),
+        ("6.2", lambda c, e, a, b: (-e * (a > 0), c * (b > 0), (a == 0) + (b == 0)), "two lines"),
+        ("6.2", lambda c, e, a, b: (-e * (b > 0), c * (a > 0), (a > 0) + (b > 0)), "not 0"),
+        ("6.2", lambda c, e, a, b: (-e * (b > 0), c * (a > 0), 3 - (a > 0) - (b > 0)), "points."),
+        ("6.2", lambda c, e, a, b: (-b * e, a * c, (a == 0) + (b == 0)), "size of a rate"),
+        ("6.2", lambda c, e, a, b: (-e, c), "is not right for 1.5, -0.4"),
+        ("6.3", lambda r, f: math.ceil(math.log(f, 1 + r)), "You took 1 + rate."),
+        ("6.3", lambda r, f: math.ceil(math.log(f, 1 + r * r)), "growth of its square"),
+        ("6.3", lambda r, f: math.ceil(math.log(f, (1 + r * r) ** 0.25)), "root twice"),
+        ("6.3", lambda r, f: 2 * math.pi / math.atan2(r, 1), "steps in a turn"),
+        ("6.3", lambda r, f: math.ceil(math.tau / math.atan2(r, 1)), "steps in a turn"),
+        (
+            "6.3",
+            lambda r, f: math.ceil(log_steps(r, f) * math.atan2(r, 1) / math.tau),
+            "counted whole turns",
+        ),
+        ("6.3", lambda r, f: log_steps(r, f) * math.atan2(r, 1) / math.tau, "number of turns"),
+        ("6.3", lambda r, f: math.ceil(math.log(f) / (r * r / 2)), "rule for small rates"),
+        ("6.3", lambda r, f: math.log(f) * 2 / r, "That is a time"),
+        ("6.3", lambda r, f: int(log_steps(r, f)), "rounded down"),
+        ("6.3", lambda r, f: first_passing_step(r, f) - 1, "rounded down"),
+        ("6.3", lambda r, f: round(log_steps(r, f)), "nearest whole number"),
+        ("6.3", log_steps, "a moment between two"),
+        ("6.3", lambda r, f: first_passing_step(r, f) + 1, "off by one"),
+        ("6.3", lambda r, f: math.ceil((f - 1) / (math.sqrt(1 + r * r) - 1)), "added the same"),
+        ("6.3", lambda r, f: -first_passing_step(r, f), "The sign is turned"),
+        ("6.3", lambda r, f: math.ceil(math.log10(f) / math.log(math.hypot(1, r))), "same log"),
+        ("6.3", lambda r, f: math.ceil(f / math.log(math.hypot(1, r))), "no logarithm of the"),
+        ("6.3", lambda r, f: math.ceil(log_steps(r, f)), "a step late"),
+        ("6.3", lambda r, f: math.ceil(log_steps(r, f, math.log2)), "a step late"),
+        ("6.3", lambda r, f: math.floor(log_steps(r, f)) + 1, "a step late"),
+        ("6.3", lambda r, f: math.ceil(log_steps(r, f) - 1e-4), "do not subtract much"),
+        ("6.3", lambda r, f: math.ceil(math.log2(f) / math.log2(math.hypot(1, r)) - 1e-9), "1e-8"),
+        (
+            "6.3",
+            lambda r, f: math.ceil(math.log(f**2) / math.log1p(r * r) - 1e-9),
+            "such as 1e-8",
+        ),
+        (
+            "6.3",
+            lambda r, f: solutions_6.my_steps_until(r, f) if f > 1 else None,
+            "returned nothing",
+        ),
+        (
+            "6.3",
+            lambda r, f: solutions_6.my_steps_until(r, f) + 2 * (f == 8),
+            "is not right for 1",
+        ),
+        ("6.3", lambda r, f: solutions_6.my_steps_until(r, f) + (f == 1e300), "such as 1e300"),
+        ("6.4", lambda b, c: c - math.sqrt(c * c - 4) if c > 2 else c, "for equal rates"),
+        ("6.4", lambda b, c: 4 / (2 * c + b), "alternating play"),
+        ("6.4", lambda b, c: 1 / (c / 2 - b / 4) if b < c else 4 / (2 * c - b), "slow generators"),
+        ("6.4", lambda b, c: 1 / (c / 2 - b / 4) if b <= c else 0, "slow generators"),
+        ("6.4", lambda b, c: 1 / (c / 2 - b / 2) if b < c else 0, "the determinant alone"),
+        ("6.4", lambda b, c: math.inf if b < c else 0, "through -1"),
+        ("6.4", lambda b, c: 1e308 * 10, "in continuous time"),
+        ("6.4", lambda b, c: 2 / c, "for d alone"),
+        ("6.4", lambda b, c: 1 / (c - b / 4) if b < 2 * c else 0, "has the derivative d"),
+        ("6.4", lambda b, c: 1 / (c / 4 - b / 4) if 2 * b < c else 0, "has the derivative d"),
+        ("6.4", lambda b, c: 1 / (c - b / 2) if b < c else 0, "A factor 2"),
+        ("6.4", lambda b, c: (2 / c) ** 2 * b if b < c else 0, "become real"),
+        ("6.4", lambda b, c: (c - b) ** -1 if b < c else 0, "the determinant is 0"),
+        ("6.4", lambda b, c: 0, "no rate converges"),
+        ("6.4", lambda b, c: c / 2 - b / 4 if b < c else 0, "upside down"),
+        ("6.4", lambda b, c: 4 / (2 * c / b - 1) if b < c else 0, "product of the two rates"),
+        (
+            "6.4",
+            lambda b, c: 4 / (2 * c - b) if b < c else 0 / (b - c),
+            "raised ZeroDivisionError",
+        ),
+        ("6.4", lambda b, c: math.nan, "is not a number"),
+        ("6.5", {"A": "implicit"}, "Needed a dictionary from each letter"),
+        ("6.5", SOLUTIONS["6.5"] | {"A": "extra gradient"}, "Needed a dictionary"),
+        ("6.5", SOLUTIONS["6.5"] | {"G": "implicit"}, "Needed a dictionary"),
+        ("6.5", SOLUTIONS["6.5"] | {"E": torch.zeros(2)}, "Needed a dictionary"),
+        ("6.5", list(SOLUTIONS["6.5"].values()), "Needed a dictionary"),
+        ("6.5", SOLUTIONS["6.5"] | {"A": "implicit"}, "you gave a name to two"),
+        ("6.5", dict.fromkeys("ABCDEF", "implicit"), "you gave a name to two"),
+        ("6.5", turned("CE"), "moves away at every step"),
+        ("6.5", turned("CBF"), "moves away at every step"),
+        ("6.5", turned("FD"), "neither leaves for ever"),
+        ("6.5", turned("FDB"), "neither leaves for ever"),
+        ("6.5", turned("FB"), "the two orders"),
+        ("6.5", turned("FB", "AD"), "the two orders"),
+        ("6.5", turned("DE"), "strength from d alone"),
+        ("6.5", turned("DAE"), "strength from d alone"),
+        ("6.5", turned("EA"), "further in a step?"),
+        (
+            "6.6",
+            lambda d, g, a, b: d**2 / a + g**2 / b - d * g,
+            "if the generator moves first",
+        ),
+        ("6.6", lambda d, g, a, b: d**2 / a + g**2 / b, "continuous time conserves"),
+        ("6.6", lambda d, g, a, b: -5 * math.hypot(d, g), "distance from 0"),
+        ("6.6", lambda d, g, a, b: d**2 + g**2 + a * d * g, "for equal rates only"),
+        ("6.6", lambda d, g, a, b: d**2 + g**2 + math.sqrt(a * b) * d * g, "equal rates only"),
+        ("6.6", lambda d, g, a, b: d**2 / b + g**2 / a + d * g, "You exchanged the rates"),
+        ("6.6", lambda d, g, a, b: d**2 / a + g**2 / b + 2 * d * g, "Its size is not"),
+        ("6.6", lambda d, g, a, b: d**2 / a + g**2 / b + d * g / (a * b), "Its size is not"),
+        ("6.6", lambda d, g, a, b: (d / a) ** 2 + (g / b) ** 2, "neither squared nor"),
+        ("6.6", lambda d, g, a, b: -d * g, "changes its sign"),
+        ("6.6", lambda d, g, a, b: d**2 - g**2, "do not balance"),
+        ("6.1", lambda d, g, a: (d + a * g, g - d), "One of your players forgot"),
+        ("6.1", lambda d, g, a: (d + 2 * a * g, g - 2 * a * d), "That is two steps."),
+        ("6.1", lambda d, g, a: (d + a**2 * g, g - a**2 * d), "none of the rate"),
+        ("6.2", lambda c, e, a, b: (e * (b > 0), -c * (a > 0), 2 - (a > 0) - (b > 0)), "A sign"),
+        ("6.2", lambda c, e, a, b: (c * (b > 0), e * (a > 0), 2 - (a > 0) - (b > 0)), "signs inc"),
+        (
+            "6.2",
+            lambda c, e, a, b: (-c * (b > 0), e * (a > 0), 2 - (a > 0) - (b > 0)),
+            "signs inc",
+        ),
+        (
+            "6.2",
+            lambda c, e, a, b: (-c * (b > 0), -e * (a > 0), 2 - (a > 0) - (b > 0)),
+            "signs included",
+        ),
+        ("6.2", lambda c, e, a, b: (-e * (b > 0), c * (a > 0), 0), "whatever the rates"),
+        ("6.2", lambda c, e, a, b: (-e * (b > 0), c * (a > 0), 2 * (a * b == 0)), "still moves"),
+        (
+            "6.2",
+            lambda c, e, a, b: (
+                (-e, c, 0) if a + b == 0 else solutions_6.my_fixed_points(c, e, a, b)
+            ),
+            "If both players rest",
+        ),
+        (
+            "6.2",
+            lambda c, e, a, b: (
+                (-e, c, 2) if a + b == 0 else solutions_6.my_fixed_points(c, e, a, b)
+            ),
+            "If both players rest",
+        ),
+        ("6.2", lambda c, e, a, b: (-a * e, b * c, 2 - (a > 0) - (b > 0)), "The size of a rate"),
+        (
+            "6.2",
+            lambda c, e, a, b: (b and -e / b, a and c / a, 2 - (a > 0) - (b > 0)),
+            "The size of a rate",
+        ),
+        ("6.3", lambda r, f: round(math.tau / math.atan2(r, 1)), "steps in a turn"),
+        ("6.3", lambda r, f: math.ceil(math.tau / r), "steps in a turn"),
+        ("6.3", lambda r, f: math.tau / r, "steps in a turn"),
+        (
+            "6.3",
+            lambda r, f: math.ceil(
+                math.ceil(log_steps(r, f) * math.atan(r) / math.tau) * math.tau / math.atan(r)
+            ),
+            "counted whole turns",
+        ),
+        ("6.3", lambda r, f: math.log(f) / (r * r / 2), "rule for small rates"),
+        ("6.3", lambda r, f: math.ceil(math.log(f) * 2 / r), "That is a time"),
+        ("6.3", lambda r, f: math.ceil(log_steps(r, f) * r), "That is a time"),
+        ("6.3", lambda r, f: log_steps(r, f) * r, "That is a time"),
+        ("6.3", lambda r, f: math.ceil((f - 1) / r), "added the same"),
+        ("6.3", lambda r, f: math.ceil(-log_steps(r, f)), "The sign is turned"),
+        ("6.3", lambda r, f: math.ceil(math.log2(f) / math.log(math.hypot(1, r))), "same log"),
+        ("6.3", lambda r, f: math.ceil(math.log(f) / (math.log(1 + r * r) / 2)), "a step late"),
+        ("6.3", lambda r, f: math.ceil(math.log(f) / (math.log(1 + r * r) / 2) - 1e-9), "1e-8"),
+        ("6.4", lambda b, c: c, "for equal rates"),
+        (
+            "6.4",
+            lambda b, c: (c - math.sqrt(c * c - 4) if c > 2 else c) if b < c else 0,
+            "for equal rates",
+        ),
+        ("6.4", lambda b, c: 4 / (2 * c + b) if b < c else 0, "alternating play"),
+        ("6.4", lambda b, c: max(0, 1 / (c / 2 - b / 4)), "slow generators"),
+        ("6.4", lambda b, c: abs(1 / (c / 2 - b / 4)), "slow generators"),
+        ("6.4", lambda b, c: 1 / (c / 2 - b / 4) if b < 2 * c else 0, "slow generators"),
+        ("6.4", lambda b, c: 1 / (c / 2 - b / 2) if b != c else 0, "the determinant alone"),
+        ("6.4", lambda b, c: 2 / c if b < c else 0, "for d alone"),
+        ("6.4", lambda b, c: 1 / (c / 4 - b / 4) if b < c else 0, "A factor 2"),
+        (
+            "6.6",
+            lambda d, g, a, b: 1e-6 * (1.001 * d**2 + g**2),
+            "1.251e-06 to 1.58e-06 by step 1",
+        ),
+        ("6.6", lambda d, g, a, b: math.sqrt(d**2 / a + g**2 / b), "continuous time conserves"),
+        ("6.6", lambda d, g, a, b: 3 * (d**2 + g**2), "distance from 0"),
+        *(
+            ("6.6", conserved(lambda a, b: 1, lambda a, b: 1, m), "for equal rates only")
+            for m in (lambda a, b: b, lambda a, b: a / 2 + b / 2, lambda a, b: a * b)
+        ),
+        *(
+            ("6.6", conserved(lambda a, b: 1 / b, lambda a, b: 1 / a, m), "exchanged the rates")
+            for m in (lambda a, b: 0, lambda a, b: -1)
+        ),
+        *(
+            ("6.6", conserved(lambda a, b: b, lambda a, b: a, m), "Its size is not")
+            for m in (
+                lambda a, b: a * b / 2,
+                lambda a, b: a + b,
+                lambda a, b: a / 2 + b / 2,
+                lambda a, b: a,
+                lambda a, b: b,
+                lambda a, b: (a * b) ** 0.5,
+            )
+        ),
+        *(
+            (
+                "6.6",
+                conserved(lambda a, b, n=n: b**n, lambda a, b, n=n: a**n, m),
+                "neither squared nor as roots",
+            )
+            for n, m in ((2, lambda a, b: a * b), (0.5, lambda a, b: (a * b) ** 0.5))
+        ),
+        ("6.6", lambda d, g, a, b: d**2 / a - g**2 / b, "do not balance"),
+        ("6.6", lambda d, g, a, b: 7, "A constant is conserved by every rule"),
+        ("6.6", lambda d, g, a, b: a + b, "A constant is conserved by every rule"),
+        ("6.6", lambda d, g, a, b: d**4 + g**4, "from d = 1.0, g = 0.5, your quantity goes from"),
+        (
+            "6.6",
+            lambda d, g, a, b: d**2 / a + g**2 / b + d * g + a - 0.5 + d * (a - 0.5),
+            "0.3, 1.2",
+        ),
+        ("6.6", lambda d, g, a, b: None, "Is a return missing?"),
+        ("6.6", lambda d, g, a, b: "half", "Return one number"),
+        ("6.6", lambda d, g, a, b: g / d, "raised ZeroDivisionError for d = 0, g = 1"),
+        ("6.6", lambda d, g, a, b: math.nan, "is not a number, or infinite, for d = 1"),
+    ],
+)
+def test_judges_of_chapter_6_say_where_an_answer_fails(number, answer, advice):
+    right, message = feedback(number, answer)
+    assert not right
+    assert advice in message
+
+
+@pytest.mark.parametrize(
+    "number, answer",
+    [
+        (
+            "6.1",
+            lambda d, g, a: (
+                torch.tensor([[1, a], [-a, 1]]).double() @ torch.tensor([d, g]).double()
+            ),
+        ),
+        ("6.1", lambda d, g, a: np.array([d + a * g, g - a * d])),
+        ("6.2", lambda c, e, a, b: np.array([-e * (b > 0), c * (a > 0), (a == 0) + (b == 0)])),
+        ("6.3", lambda r, f: np.ceil(2 * np.log(f) / np.log1p(r * r) - 1e-9)),
+        ("6.3", lambda r, f: float(solutions_6.my_steps_until(r, f))),
+        ("6.4", lambda b, c: torch.tensor(4 / (2 * c - b) if b < c else 0.0)),
+        ("6.5", dict(reversed(SOLUTIONS["6.5"].items()))),
+        ("6.6", lambda d, g, a, b: d**2 / a + g**2 / b + d * g),
+        ("6.6", lambda d, g, a, b: np.float32(solutions_6.my_invariant(d, g, a, b))),
+        ("6.6", lambda d, g, a, b: -3 * (b * d**2 + a * g**2 + a * b * d * g) ** 0.5),
+        ("6.6", lambda d, g, a, b: torch.tensor(math.log(d**2 / a + g**2 / b + d * g))),
+        ("6.6", lambda d, g, a, b: g**2 * a + d * b * (d + a * g)),
+    ],
+)
+def test_right_answers_to_chapter_6_by_unusual_routes(number, answer):
+    assert feedback(number, answer) == (True, "✓ Right.")
+
+
+def test_every_order_of_the_six_names_but_one_is_told_why_it_is_wrong():
+    letters = list(SOLUTIONS["6.5"])
+    answers = [
+        dict(zip(letters, names, strict=True)) for names in permutations(SOLUTIONS["6.5"].values())
+    ]
+    told = [feedback("6.5", answer)[1] for answer in answers]
+    assert told.count("✓ Right.") == 1
+    counts = [sum(sentence in message for message in told) for sentence in chapter_6.WRONG_NAMES]
+    assert counts == [600, 108, 6, 4, 1, 0]
+
+
+def test_the_paths_without_names_start_together_and_are_long_enough():
+    paths = chapter_6.trajectories()
+    assert list(paths) == list("ABCDEF")
+    assert {tuple(path.shape) for path in paths.values()} == {(31, 2)}
+    assert {tuple(path[0].tolist()) for path in paths.values()} == {(1.0, 0.5)}

@@ -13,6 +13,7 @@ from line_by_line.tables import as_row, as_table
 
 RESULTS = Path("benchmarks/flows.json")
 BOUNDS = Path("benchmarks/importance.json")
+GAMES = Path("benchmarks/games.json")
 PROGRAMS = ("streamed", "one-liner", "Pyro, vectorized", "Pyro, one by one")
 
 
@@ -137,12 +138,66 @@ def bound_summary(results: dict) -> str:
     )
 
 
+def run_rows(results: dict) -> list[list[str]]:
+    """Head, and a row for each rate and number of steps: time and error of each program."""
+    programs = list(dict.fromkeys(row["program"] for row in results["rows"]))
+    cells: dict[tuple, list[str]] = {}
+    for row in results["rows"]:
+        cells.setdefault((row["rate"], row["steps"]), []).append(shown_run(row))
+    head = ["α", "steps", *programs]
+    return [head] + [[f"{rate:g}", f"{steps:,}", *shown] for (rate, steps), shown in cells.items()]
+
+
+def shown_run(row: dict) -> str:
+    """Seconds and the error of the last log-norm; or why there is none."""
+    if row["too_long"]:
+        return "too long"
+    error = "overflow" if row["error"] is None else f"error {shown_error(row['error'])}"
+    return f"{shown_seconds(row['seconds'])}, {error}"
+
+
+def coverage_rows(results: dict) -> list[list[str]]:
+    """Head, and a row for each contest: clusters covered by the five generators at each stop."""
+    stops = sorted({row["step"] for row in results["coverage"]})
+    contests: dict[str, list[str]] = {}
+    for row in results["coverage"]:
+        penalty = f", penalty {row['penalty']:g}" if row["penalty"] else ""
+        name = f"{row['rule']}{penalty}, rates {row['rates'][0]:g} and {row['rates'][1]:g}"
+        contests.setdefault(name, []).append(", ".join(map(str, sorted(row["covered"]))))
+    return [["rule", *(f"{stop:,} steps" for stop in stops)]] + [
+        [name, *shown] for name, shown in contests.items()
+    ]
+
+
+def run_summary(results: dict) -> str:
+    """What the table of runs says, in numbers."""
+    machine, most = results["machine"], max(row["steps"] for row in results["rows"])
+    longest = [r for r in results["rows"] if r["steps"] == most and r["program"] == "all at once"]
+    products = [r for r in results["rows"] if r["program"].endswith("products")]
+    slower = statistics.median(
+        theirs["seconds"] / ours["seconds"]
+        for ours in longest
+        for theirs in products
+        if (theirs["rate"], theirs["steps"]) == (ours["rate"], most)
+    )
+    return (
+        f"Measured on {machine['date']} on {machine['cpu']}, {machine['threads']} thread, torch "
+        f"{machine['torch']}. {most:,} steps at once take "
+        f"{shown_seconds(max(row['seconds'] for row in longest))} at most; the loop of torch "
+        f"products takes {slower:.0f} times as long. Left out is what would take more than "
+        f"{results['seconds']} seconds."
+    )
+
+
 SHOWN: dict[str, tuple[Path, Callable]] = {
     "summary": (RESULTS, summary),
     "speed": (RESULTS, speed_rows),
     "extremes": (RESULTS, extreme_rows),
     "bounds-summary": (BOUNDS, bound_summary),
     "bounds": (BOUNDS, bound_rows),
+    "runs-summary": (GAMES, run_summary),
+    "runs": (GAMES, run_rows),
+    "coverage": (GAMES, coverage_rows),
 }
 
 

@@ -1,0 +1,264 @@
+"""Portraits as Python makes them: one still, its numbers, its bytes, and what it refuses."""
+
+import math
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import IPython.display
+import numpy as np
+import pytest
+
+from helpers import portrait as module
+from helpers.games import RULES
+from helpers.portrait import OFFERED, PENALISED, portrait
+from tests.test_explore import contrast
+
+HELPERS = Path(__file__).parents[1] / "helpers"
+HEAVIEST = 29_000  # bytes of the default portrait: style, script and still
+
+
+@pytest.fixture
+def html_of(monkeypatch):
+    def call(*args, **options):
+        bundles = []
+        monkeypatch.setattr(IPython.display, "display", lambda b, raw: bundles.append(b))
+        portrait(*args, **{"title": "Portrait", **options})
+        call.bundle = bundles[0]
+        return bundles[0]["text/html"]
+
+    return call
+
+
+def parsed(html):
+    """The figure as XML, without its style and its script."""
+    return ElementTree.fromstring(re.sub(r"<(style|script)>.*?</\1>", "", html, flags=re.S))
+
+
+def by_class(tree, *looks):
+    return [e for e in tree.iter() if set(looks) <= set((e.get("class") or "").split())]
+
+
+def places(path):
+    return np.array(re.findall(r"-?[\d.]+", path.replace("h0", "")), dtype=float).reshape(-1, 2)
+
+
+# The still
+
+
+def test_path_of_simultaneous_play_is_the_exact_spiral(html_of):
+    """x_k = (1 + a^2)^(k/2) R(-k arctan a) x_0 (claim 6.3), by a route without a matrix."""
+    tree = parsed(html_of(start=(0.3, -0.2), learning_rate=0.25, steps=40))
+    drawn = (places(by_class(tree, "r1", "dots")[0].get("d")) - 240) / [80, -80]
+    steps = np.arange(41)
+    spiral = (0.3 - 0.2j) * (1 + 0.25**2) ** (steps / 2) * np.exp(-1j * steps * math.atan(0.25))
+    assert abs(drawn @ [1, 1j] - spiral).max() < 1e-6
+    norms = places(by_class(tree, "r1", "line")[1].get("d"))
+    ticks = [float(t.text.replace("−", "-")) for t in by_class(tree, "tick")]
+    logs = ticks[0] + (212 - norms[:, 1]) / 176 * (ticks[-1] - ticks[0])
+    assert abs(logs - steps / 2 * math.log10(1 + 0.25**2)).max() < 1e-6
+    law = places(by_class(tree, "r1", "law")[0].get("d"))
+    assert abs(law - norms[[0, -1]]).max() < 2e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "penalty", "radius"),
+    [
+        ("simultaneous", 0.2, 1, math.sqrt(1.04)),
+        ("alternating", 0.7, 1, 1),
+        ("alternating, generator first", 1.9, 1, 1),
+        ("implicit", 0.5, 1, 1 / math.sqrt(1.25)),
+        ("extragradient", 0.5, 1, math.sqrt(1 - 0.25 + 0.0625)),
+        ("optimistic", 0.5, 1, math.sqrt(0.5)),
+        ("optimistic", 0.3, 1, math.sqrt((1 + 0.8) / 2)),
+        ("consensus", 0.4, 2, math.sqrt(0.04 + 0.16)),
+        ("gradient penalty", 0.5, 1, math.sqrt(0.75)),
+        ("gradient penalty, alternating", 0.5, 1, math.sqrt(0.5)),
+        ("alternating", 2, 1, 1),
+    ],
+)
+def test_radius_and_verdict_are_those_of_the_closed_forms(html_of, name, rate, penalty, radius):
+    tree = parsed(html_of(shown=(name,), learning_rate=rate, penalty=penalty, steps=3))
+    row = next(row for row in tree.iter("tr") if row.get("data-rule") == name)
+    texts = ["".join(cell.itertext()) for cell in row]
+    word = "leaves" if radius > 1 or rate == 2 else "comes home"
+    assert texts[1:] == [f"{radius:.5f}", "circles for ever" if radius == 1 > rate - 1 else word]
+    x, y, unit = (float(by_class(tree, "circle")[0].get(name)) for name in ("cx", "cy", "r"))
+    look = f"r{OFFERED.index(name) + 1}"
+    values = (places(by_class(tree, look, "dots")[1].get("d")) - [x, y]) / unit
+    assert len(values) == (4 if name == "optimistic" else 2)
+    assert abs(np.hypot(*values.T).max() - radius) < 1e-6
+
+
+def test_still_holds_the_shown_rules_in_order(html_of):
+    html = html_of(shown=("optimistic", "alternating"), caption="One & two.", name="fig-6")
+    tree = parsed(html)
+    rows = list(tree.find(".//tbody"))
+    assert [row.get("data-rule") for row in rows] == list(OFFERED)
+    ticked = [row.find(".//input").get("checked") is not None for row in rows]
+    assert ticked == ["on" in row.get("class") for row in rows]
+    assert [i for i, on in enumerate(ticked, 1) if on] == [2, 6]
+    assert [b.find("text").text for b in by_class(tree, "badge")] == ["2", "6"] * 3
+    assert tree.get("id") == "fig-6" and tree.find(".//figcaption").text == "One & two."
+    assert by_class(tree, "portrait-said")[0].text == (
+        "Start (1.00, 0.50), learning rate 0.20, penalty 1.00, 60 steps. "
+        "Circles for ever: alternating. Comes home: optimistic."
+    )
+    assert html_of.bundle["text/plain"].startswith("portrait: Portrait; Start (1.00, 0.50)")
+
+
+def test_the_equilibrium_is_named(html_of):
+    said = by_class(parsed(html_of(start=(0, 0), steps=2)), "portrait-said")[0].text
+    assert said.endswith("Leaves: simultaneous. The start is the equilibrium: no rule moves.")
+
+
+def test_field_turns_clockwise_as_the_game_does(html_of):
+    shafts = re.findall(r"M([\d.-]+),([\d.-]+)l([\d.-]+),([\d.-]+)m", html_of())
+    arrows = np.array(shafts, dtype=float)
+    assert len(arrows) == 36
+    middle = arrows[:, :2] + arrows[:, 2:] / 2
+    d, g = (middle[:, 0] - 240) / 80, (240 - middle[:, 1]) / 80
+    across, up = arrows[:, 2], -arrows[:, 3]
+    assert abs(np.stack([across - 11 * g, up + 11 * d])).max() < 0.2
+
+
+def test_penalty_has_a_control_where_a_rule_uses_it(html_of):
+    def slider(**options):
+        tree = parsed(html_of(**options))
+        found = [e for e in tree.iter("input") if e.get("name") == "penalty"]
+        label = [e.text for e in by_class(tree, "explore-label")][1]
+        return found and (label, found[0].get("disabled") is not None)
+
+    assert slider() == ("penalty (rules 7, 8, 9)", True)
+    assert slider(shown=("consensus",)) == ("penalty (rules 7, 8, 9)", False)
+    assert slider(rules=OFFERED[:7]) == ("penalty (rule 7)", True)
+    assert slider(rules=OFFERED[:6]) == []
+    assert set(PENALISED) == {name for name in RULES if "penalty" in name or name == "consensus"}
+    assert RULES[:9] == OFFERED
+
+
+def test_numbers_of_the_pictures_are_the_scripts():
+    script = (HELPERS / "portrait.js").read_text(encoding="utf-8")
+    for line in re.findall(r"const ([A-Z ,=\[\]\d.e-]+);", script):
+        for name, value in re.findall(r"([A-Z]+) = (\[[^]]*\]|[\d.e-]+)", line):
+            if name != "PAUSE":
+                ours = getattr(module, name)
+                assert (list(ours) if isinstance(ours, tuple) else ours) == eval(value), name
+    for name in OFFERED:
+        assert f'"{name}":' in script
+
+
+# Its bytes
+
+
+def test_same_bytes_every_time_and_no_more_than_needed(html_of, capsys):
+    html = html_of()
+    assert html == html_of()
+    with capsys.disabled():
+        style, script = (len(part) for part in (module._style(), module._script()))
+        print(f"\nportrait: {len(html.encode()) / 1e3:.1f} kB, style {style}, script {script}")
+    assert len(html.encode()) < HEAVIEST
+    assert len((HELPERS / "portrait.js").read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_asks_for_nothing_and_is_its_own_page(html_of):
+    html = html_of(shown=OFFERED, steps=2)
+    assert not re.search(r"https?:|//\w|src=|href=|@import|url\(", html)
+    assert html.count("</script>") == html.count("</style>") == 1
+    assert not re.search(r"\bid=", html)
+    assert "/*" not in html
+
+
+def test_colours_are_variables_that_are_set(html_of):
+    html = html_of(shown=OFFERED, steps=2)
+    style, body = re.search(r"<style>(.*?)</style>(.*)", html, re.S).groups()
+    used = set(re.findall(r"var\((--[\w-]+)", style))
+    set_here = set(re.findall(r"(--[\w-]+):", style))
+    assert used - set_here == {"--pst-color-background", "--jp-layout-color0"}
+    assert set_here <= used
+    rules = re.sub(r"--[\w-]+:[^;}]*", "", style)
+    assert not re.search(r"#[0-9a-f]{3,8}\b|rgba?\(|hsla?\(", rules + body)
+    explore = (HELPERS / "explore.css").read_text(encoding="utf-8")
+    for name, colour in re.findall(r"(--(?:ink|paper|muted|line|accent|exact)):(#\w+)", style):
+        assert f"{name}: {colour}" in explore
+
+
+def test_rules_stand_out_from_paper_and_from_their_numbers():
+    css = (HELPERS / "portrait.css").read_text(encoding="utf-8")
+    light, dark = [
+        dict(re.findall(r"(--rule-\d): (#\w{6})", block))
+        for block in re.findall(r"\{([^{}]*--rule-1:[^{}]*)\}", css)
+    ]
+    for colours, paper in ((light, "#ffffff"), (dark, "#121212")):
+        assert len(set(colours.values())) == 9
+        assert min(contrast(colour, paper) for colour in colours.values()) >= 4.5
+
+
+def test_style_keeps_what_the_portrait_needs_of_explore():
+    style = module._style()
+    for needed in (".explore{container-type", ".explore [hidden]", ".explore-view{",
+                   ".explore-control>output{", '.explore-control>input[type="range"]',
+                   "figcaption{", "@media print", "@container"):  # fmt: skip
+        assert needed in style
+    for other in ("canvas", "select", "radio"):
+        assert other not in style
+
+
+def test_words_are_escaped(html_of):
+    tree = parsed(html_of(title='A "b" <c>', caption="x < y & z"))
+    assert tree.get("aria-label") == 'A "b" <c>'
+    assert tree.find(".//figcaption").text == "x < y & z"
+
+
+# What it refuses
+
+BAD = {
+    "unknown rule": ({"rules": ("sgd",)}, "some of 'simultaneous'.*got 'sgd'"),
+    "momentum": ({"rules": ("simultaneous", "momentum")}, "offers some of .*got 'momentum'"),
+    "a word for rules": ({"rules": "implicit"}, "offers some of .*got 'implicit'"),
+    "no rules": ({"rules": ()}, r"got \(\)"),
+    "repeated": ({"rules": ("implicit", "implicit")}, "each once; got 'implicit', 'implicit'"),
+    "shown but not offered": ({"shown": ("implicit",), "rules": OFFERED[:2]},
+                              "shows at first some of 'simultaneous', 'alternating', each once"),
+    "nothing shown": ({"shown": []}, r"shows at first .*got \[\]"),
+    "rules of numbers": ({"shown": (1,)}, "got 1"),
+    "start outside": ({"start": (3.1, 0)}, "from -3 to 3; got 3.1"),
+    "start of nan": ({"start": (0, math.nan)}, "coordinate of the start .*got nan"),
+    "start of words": ({"start": ("a", "b")}, "got 'a'"),
+    "start of three": ({"start": (1, 2, 3)}, r"a start \(d, g\); got \(1, 2, 3\)"),
+    "start of one": ({"start": 1.0}, r"a start \(d, g\); got 1.0"),
+    "start a word": ({"start": "dg"}, r"a start \(d, g\); got 'dg'"),
+    "negative rate": ({"learning_rate": -0.01}, "learning rate .*from 0 to 2.2; got -0.01"),
+    "large rate": ({"learning_rate": 2.21}, "from 0 to 2.2; got 2.21"),
+    "nan rate": ({"learning_rate": math.nan}, "got nan"),
+    "rate a word": ({"learning_rate": "0.2"}, "got '0.2'"),
+    "rate between": ({"learning_rate": 0.205}, "in steps of 0.01; got 0.205"),
+    "rate true": ({"learning_rate": True}, "got True"),
+    "no penalty": ({"penalty": 0}, "penalty .*from 0.1 to 4; got 0"),
+    "large penalty": ({"penalty": 4.05}, "from 0.1 to 4; got 4.05"),
+    "penalty between": ({"penalty": 0.12}, "in steps of 0.05; got 0.12"),
+    "penalty None": ({"penalty": None}, "got None"),
+    "no steps": ({"steps": 0}, "number of steps .*from 1 to 300; got 0"),
+    "many steps": ({"steps": 301}, "from 1 to 300; got 301"),
+    "half a step": ({"steps": 2.5}, "whole number; got 2.5"),
+    "steps true": ({"steps": True}, "whole number; got True"),
+    "no title": ({"title": " "}, "title in words; got ' '"),
+    "title a number": ({"title": 6}, "title in words; got 6"),
+    "name of two words": ({"name": "a b"}, "a figure's name"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_named(html_of, case):
+    options, message = BAD[case]
+    with pytest.raises(ValueError, match=message):
+        html_of(**options)
+
+
+@pytest.mark.parametrize("options", [
+    {"learning_rate": 0}, {"learning_rate": 2.2}, {"learning_rate": 0.29}, {"penalty": 0.1},
+    {"penalty": 4}, {"penalty": 1.15}, {"steps": 1}, {"steps": 300}, {"start": [-3, 3.0]},
+    {"steps": np.int64(7)}, {"rules": list(OFFERED[:2])}, {"start": (0, 0)},
+])  # fmt: skip
+def test_ends_of_the_controls_are_allowed(html_of, options):
+    parsed(html_of(**options))
