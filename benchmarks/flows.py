@@ -9,10 +9,8 @@ of a batch: relative, but absolute for log-determinants and for numbers below 1 
 zuko gets our stable formula for g, so its rows measure its inverse and its log-determinant.
 """
 
-import datetime
 import json
 import math
-import platform
 import statistics
 import sys
 import time
@@ -26,6 +24,7 @@ import torch
 import zuko
 from torch import Tensor
 
+from benchmarks.machine import machine
 from helpers.flows import RadialFlow, SigmoidalFlow
 
 RESULTS = Path(__file__).with_suffix(".json")
@@ -383,20 +382,6 @@ def row(
         "theirs_error": errors[1] if math.isfinite(errors[1]) else str(errors[1]),
         "library": library,
         "version": version(library),
-    }
-
-
-def machine() -> dict:
-    """What was measured on."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "cpu": models[0] if models else platform.processor(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "date": datetime.date.today().isoformat(),
     }
 
 

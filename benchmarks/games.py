@@ -22,7 +22,7 @@ from pathlib import Path
 import nbformat
 import torch
 
-from benchmarks.flows import machine
+from benchmarks.machine import machine
 from helpers.games import dot_game, orbit, play, rule
 
 RESULTS = Path(__file__).with_suffix(".json")

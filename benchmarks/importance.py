@@ -177,7 +177,7 @@ def main() -> None:
         return
     import torch
 
-    from benchmarks.flows import machine
+    from benchmarks.machine import machine
 
     torch.set_num_threads(1)
     quick = "quick" in sys.argv[1:]

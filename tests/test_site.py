@@ -67,7 +67,8 @@ def test_every_formula_is_set(open_page: Callable[..., Page], path):
     assert counted[2] == 0, "formulas with errors"
     prose = page.evaluate(
         """() => { const copy = document.querySelector('article').cloneNode(true);
-                   copy.querySelectorAll('pre, code, mjx-container').forEach(e => e.remove());
+                   const other = copy.querySelectorAll('pre, code, script, mjx-container');
+                   other.forEach(e => e.remove());
                    return copy.textContent; }"""
     )
     assert re.findall(r".{0,30}(?:\$\$|\\\(|\\\[|\$[^$\n]+\$).{0,30}", prose) == []
