@@ -390,7 +390,8 @@ def log_growth(increment: Tensor, steps: float = 1) -> float:
     """The logarithm of the spectral radius of (identity + increment)^steps.
 
     With eigenvalues nu of the increment, |1 + nu|^2 = 1 + (2 Re nu + |nu|^2), whose logarithm is
-    right for rates so small that 1 + nu would round to 1.
+    right for rates so small that 1 + nu would round to 1. For a rule with memory, whose increment
+    has an eigenvalue near -1 too, the small ones carry its rounding: trust rates above 1e-6.
 
     Args:
         increment: (m, m), such as `increment_matrix` gives.
