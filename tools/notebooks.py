@@ -197,6 +197,13 @@ def _record(cache: JupyterCacheAbstract, wanted: str) -> NbCacheRecord | None:
     return next((r for r in records if r.data.get("fingerprint") == wanted), None)
 
 
+def seconds_of(root: Path, path: Path) -> float | None:
+    """How long a chapter took when it was executed last; None if its results came with it."""
+    records = get_cache(root / CACHE).list_cache_records()
+    found = (r.data.get("execution_seconds") for r in records if r.uri == str(path))
+    return next(filter(None, found), None)
+
+
 def refresh(root: Path, progress: Progress) -> None:
     """Execute the chapters that are stale, so that the cache holds fresh results of all.
 

@@ -1,0 +1,54 @@
+"""axe-core finds no serious barrier on any page, in light and in dark."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import notebooks
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = [str(path.relative_to(ROOT).with_suffix(".html")) for path in notebooks.chapters(ROOT)]
+OTHERS = ["index", "ledger", "notation", "glossary", "slips", "speed", "references"]
+PAGES = [*CHAPTERS, *(f"book/{name}.html" for name in OTHERS), "search.html"]
+GRAVE = {"serious", "critical"}
+COLOURS = ["color-contrast", "link-in-text-block"]  # all that differs in the dark
+# Formulas come from MathJax and colours of code from one style sheet: one chapter has them all.
+REPEATED = ["mjx-container", ".cell_input pre"]
+
+
+def barriers(page: Page, *, rules: list[str] | None = None, leave_out: list[str]) -> list[str]:
+    """What axe-core finds on a page, serious and critical only, as sentences."""
+    only = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
+    found = Axe().run(page, context={"exclude": [[name] for name in leave_out]}, options=only)
+    return [
+        f"{fault['impact']}: {fault['help']}, {len(fault['nodes'])} times: "
+        f"{fault['nodes'][0]['html'][:200]}"
+        for fault in found.response["violations"]
+        if fault["impact"] in GRAVE
+    ]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_no_serious_barrier(open_page: Callable[..., Page], path, dark):
+    page = open_page(path, dark=dark)
+    rules = COLOURS if dark else None
+    assert barriers(page, rules=rules, leave_out=REPEATED) == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_formulas_and_code_of_one_chapter(open_page: Callable[..., Page], dark):
+    page = open_page("book/06_games.html", dark=dark)
+    assert barriers(page, rules=["color-contrast"], leave_out=[]) == []
+
+
+def test_a_barrier_is_found(open_page: Callable[..., Page]):
+    page = open_page("book/index.html")
+    page.evaluate(
+        """document.querySelector('article').insertAdjacentHTML('beforeend',
+           '<img src="data:,"><p style="color:#bbb;background:#fff">pale</p>')"""
+    )
+    found = " ".join(barriers(page, leave_out=REPEATED))
+    assert "alternative text" in found and "contrast" in found
