@@ -1,0 +1,23 @@
+"""The assignments: which tasks belong to which notebook under `source/`."""
+
+from pathlib import Path
+
+from coursework.tasks import Task, games
+
+__all__ = ["ASSIGNMENTS", "SOURCE", "task_of"]
+
+SOURCE = Path(__file__).parent / "source"
+ASSIGNMENTS: dict[str, list[Task]] = {"06_games": games.TASKS}
+
+
+def task_of(number: str) -> Task:
+    """The task of that number.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    for tasks in ASSIGNMENTS.values():
+        for task in tasks:
+            if task.number == number:
+                return task
+    raise ValueError(f"there is no task {number!r}")
