@@ -9,7 +9,7 @@ from coursework.assignments import ASSIGNMENTS, SOURCE
 from coursework.feedback import open_assignment
 from coursework.seal import table
 
-__all__ = ["build", "open_source"]
+__all__ = ["filled", "open_source"]
 
 FEEDBACK = Path(__file__).with_name("feedback.py")
 

@@ -16,7 +16,7 @@ from typing import Any
 from coursework.assignments import task_of
 from coursework.feedback import decode, variant_of
 from coursework.seal import encode
-from coursework.tasks import CodeTask, NumberTask, Proof, Task, agree
+from coursework.tasks import NumberTask, Proof, Task, agree
 
 __all__ = ["Award", "Question", "award", "own_numbers", "points_for", "questions", "secret"]
 

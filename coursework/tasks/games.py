@@ -35,8 +35,14 @@ def _rows(d_d: float, d_g: float, g_d: float, g_g: float) -> Rows:
 
 def draw_quadratic_games(chooser: random.Random) -> Sequence[tuple]:
     """Six games with two rates each."""
-    one = lambda low, high: round(chooser.uniform(low, high), 3)
-    return [(one(0.5, 2), one(0, 2), one(0, 2), one(0.05, 0.9), one(0.05, 0.9)) for _ in range(6)]
+    return [
+        (
+            round(chooser.uniform(0.5, 2), 3),
+            *(round(chooser.uniform(0, 2), 3) for _ in "pq"),
+            *(round(chooser.uniform(0.05, 0.9), 3) for _ in "dg"),
+        )
+        for _ in range(6)
+    ]
 
 
 def draw_edge_games(chooser: random.Random) -> Sequence[tuple]:
