@@ -2,12 +2,27 @@
 
 from pathlib import Path
 
-from coursework.tasks import Task, games
+from coursework.tasks import (
+    Task,
+    autoregressive,
+    flows,
+    games,
+    importance,
+    reparameterization,
+    variational,
+)
 
 __all__ = ["ASSIGNMENTS", "SOURCE", "task_of"]
 
 SOURCE = Path(__file__).parent / "source"
-ASSIGNMENTS: dict[str, list[Task]] = {"06_games": games.TASKS}
+ASSIGNMENTS: dict[str, list[Task]] = {
+    "01_autoregressive": autoregressive.TASKS,
+    "02_reparameterization": reparameterization.TASKS,
+    "03_variational": variational.TASKS,
+    "04_importance": importance.TASKS,
+    "05_flows": flows.TASKS,
+    "06_games": games.TASKS,
+}
 
 
 def task_of(number: str) -> Task:

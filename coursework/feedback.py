@@ -18,6 +18,7 @@ import numpy as np
 DIGITS = 4  # significant digits to which answers are compared here; marking is stricter
 HASHES = 200  # rounds of each digest, so that guessing by machine takes patience
 LENGTH = 3  # bytes kept of a digest
+FEW = 3  # numbers that are compared one by one
 TINY = 1e-9  # what is nearer to zero counts as zero
 
 
@@ -50,34 +51,55 @@ def decode(value: Any) -> Any:
 
 
 def numbers_in(answer: Any) -> np.ndarray:
-    """The numbers of an answer in one row: of a number, tuple, list, set, array or tensor.
+    """The shape and the numbers of an answer in one row.
+
+    A list, tuple, set, array or tensor of the same numbers gives the same row.
 
     Raises:
         ValueError: If something in it is no number.
+    """
+    try:
+        array = as_array(answer)
+    except ValueError:
+        if not isinstance(answer, (list, tuple)):
+            raise
+        parts = [numbers_in(part) for part in answer]  # rows of different lengths
+        return np.concatenate([np.array([len(parts)], float), *parts])
+    if not array.size:
+        return np.zeros(2)  # and not that of the number 0
+    return np.concatenate([np.array(array.shape, float), array.ravel()])
+
+
+def as_array(answer: Any) -> np.ndarray:
+    """An answer as an array of float64.
+
+    Raises:
+        ValueError: If something in it is no number, or its rows have different lengths.
     """
     if isinstance(answer, (set, frozenset)):
         answer = sorted(answer)
     if hasattr(answer, "detach"):
         answer = answer.detach().cpu().numpy()
     if isinstance(answer, (list, tuple)):
-        parts = [numbers_in(part) for part in answer]
-        return np.concatenate([np.array([len(parts)], float), *parts])
+        return np.stack([as_array(part) for part in answer]) if answer else np.zeros(0)
     array = np.asarray(answer)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"needed numbers; got {type(answer).__name__}")
-    if array.ndim:
-        return np.concatenate([np.array(array.shape, float), array.astype(float).ravel()])
-    return array.astype(float).reshape(1)
+    return array.astype(float)
 
 
 def summary(answer: Any) -> list[float]:
-    """A single number as it is; of more numbers, how many there are and two weighted sums."""
-    row = numbers_in(answer)
-    if len(row) == 1:
-        return [float(row[0])]
+    """The shape, then the numbers if they are few, else two weighted sums of them."""
+    try:
+        shape = [float(size) for size in as_array(answer).shape]
+    except ValueError:
+        shape = []
+    row = numbers_in(answer)[len(shape) :]
+    if len(row) <= FEW:
+        return [*shape, *row.tolist()]
     places = np.arange(1, len(row) + 1)
     with np.errstate(invalid="ignore", over="ignore"):
-        return [float(len(row)), float(row @ np.cos(places)), float(row @ np.sqrt(places))]
+        return [*shape, float(row @ np.cos(places)), float(row @ np.sqrt(places))]
 
 
 def spelling(number: float) -> str:
@@ -134,7 +156,7 @@ class Assignment:
         if answer is None or answer is ...:
             return f"○ Give {task['needed']}."
         if callable(answer) != bool(task["practice"]):
-            return f"✗ Needed {task['needed']}; got {answer!r:.60}."
+            return f"✗ Needed {task['needed']}; got {type(answer).__name__}."
         which = variant_of(self.student, number, len(task["variants"])) if task["variants"] else 0
         try:
             found = outcome(answer, task["practice"])

@@ -5,6 +5,7 @@ Nothing here runs a student's code. The marker asks a sandbox for values and jud
 there.
 """
 
+import contextlib
 import os
 import random
 import secrets
@@ -51,7 +52,11 @@ def secret() -> str:
     if given := os.environ.get("COURSEWORK_SECRET"):
         return given
     if not SECRET.exists():
-        SECRET.write_text(secrets.token_hex(16) + "\n")
+        fresh = SECRET.with_name(f".secret-{secrets.token_hex(4)}.txt")
+        fresh.write_text(secrets.token_hex(16) + "\n")
+        with contextlib.suppress(FileExistsError):  # whoever comes first
+            SECRET.hardlink_to(fresh)
+        fresh.unlink()
     return SECRET.read_text().strip()
 
 
@@ -92,7 +97,7 @@ def award(task: Task, question: Question, student: str, values: Sequence[Any]) -
         if isinstance(value, Exception):
             return Award(question.group, 0, question.points, f"{value}")
         if not agree(value, right, task.tolerance):
-            where = "" if question.calls is None else f"Input {place + 1} of {len(rights)}: "
+            where = "" if question.calls is None else f"Input {place + 1} of {len(rights)}. "
             comment = f"{where}{_mistake(value, wrongs, own, task.tolerance)}"
             return Award(question.group, 0, question.points, comment)
     return Award(question.group, question.points, question.points, "Right.")
@@ -101,7 +106,7 @@ def award(task: Task, question: Question, student: str, values: Sequence[Any]) -
 def _mistake(value: Any, wrongs: Any, own: dict[str, Any] | None, tolerance: float) -> str:
     """The known mistake that leads to a value, or that it is another one."""
     if value is None:
-        return "no answer."
+        return "No answer."
     for advice, version in wrongs.items():
         for wrong in version if isinstance(version, Sequence) else [version]:
             try:
@@ -109,7 +114,7 @@ def _mistake(value: Any, wrongs: Any, own: dict[str, Any] | None, tolerance: flo
                     return advice
             except ValueError:
                 continue
-    return "not the right value."
+    return "Not the right value."
 
 
 def points_for(number: str, answer: Any, student: str) -> float:

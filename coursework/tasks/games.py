@@ -151,7 +151,7 @@ def draw_tiny(chooser: random.Random) -> dict[str, float]:
 TINY_RATE = NumberTask(
     number="6.3",
     claims=("6.3",),
-    points=3,
+    points=2,
     needed="a number",
     draw=draw_tiny,
     truth=lambda rate, steps: log_growth(
@@ -193,7 +193,7 @@ def largest_rate(penalty: float) -> float:
 PENALIZED_LIMIT = NumberTask(
     number="6.4",
     claims=("6.3",),
-    points=3,
+    points=2,
     needed="a number above 0",
     draw=lambda chooser: {"penalty": chooser.randint(3001, 17999) / 10000},
     truth=largest_rate,
