@@ -10,7 +10,7 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),https://download.pytorch.o
 TORCH := $(shell grep '^torch==' requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab serve notebooks lint bench benchmark clean distclean
+.PHONY: help book test lab serve notebooks lint bench benchmark coursework grade clean distclean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,15 @@ lint: $(INSTALLED)  ## check form and common mistakes, in notebooks too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+coursework: $(INSTALLED)  ## build the notebooks of coursework, for students and for instructors
+	@$(BIN)/python -m coursework.build
+
+grade: $(INSTALLED)  ## mark coursework: make grade SUBMISSIONS=folder [SCHEDULER=tcp://...]
+	@test -n "$(SUBMISSIONS)" || { echo "Say where the submissions are, as" \
+	  "folder/student/assignment/assignment.ipynb: make grade SUBMISSIONS=folder"; exit 1; }
+	@$(BIN)/python -m coursework.grade "$(SUBMISSIONS)" \
+	  $(if $(SCHEDULER),--scheduler "$(SCHEDULER)") $(OPTIONS)
+
 benchmark: $(INSTALLED)  ## measure run time, memory, page weight and the real models
 	$(BIN)/python -m benchmarks
 
@@ -42,6 +51,7 @@ bench: $(INSTALLED)  ## compare flows, bounds and games with other programs, for
 	$(BIN)/python -m benchmarks.flows
 	$(BIN)/python -m benchmarks.importance
 	$(BIN)/python -m benchmarks.games
+	$(BIN)/python -m benchmarks.marking
 
 clean:  ## delete what was built, results included
 	rm -rf _build
