@@ -273,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os._exit(130)  # threads that wait for sandboxes have nothing left to say
     print(f"{run.marked} marked now, {run.kept} marked before, {len(run.failed)} failed.")
     print(f"Marks: {chosen.output / 'marks.csv'}, feedback: {chosen.output / 'feedback'}")
-    print("Proofs: `nbgrader formgrader` or JupyterLab in", chosen.output / "instructor")
+    print("Proofs: start JupyterLab in", chosen.output / "instructor", "and open Formgrader")
     if run.failed:
         sys.exit("\n".join(["Not marked; the same command tries again:", *run.failed]))
 

@@ -29,6 +29,7 @@ from line_by_line import (
     assets,
     benchmark,
     cell_output,
+    coursework_table,
     glossary,
     ledger,
     numbering,
@@ -131,6 +132,17 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("env-get-outdated", read_again)
     app.add_transform(KnowAnchors)
     app.add_transform(KeepTags)
-    for part in (assets, benchmark, cell_output, glossary, ledger, numbering, overview, steps):
+    parts = (
+        assets,
+        benchmark,
+        cell_output,
+        coursework_table,
+        glossary,
+        ledger,
+        numbering,
+        overview,
+        steps,
+    )
+    for part in parts:
         part.setup(app)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

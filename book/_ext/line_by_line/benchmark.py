@@ -14,6 +14,7 @@ from line_by_line.tables import as_row, as_table
 RESULTS = Path("benchmarks/flows.json")
 BOUNDS = Path("benchmarks/importance.json")
 GAMES = Path("benchmarks/games.json")
+MARKING = Path("benchmarks/marking.json")
 PROGRAMS = ("streamed", "one-liner", "Pyro, vectorized", "Pyro, one by one")
 
 
@@ -189,6 +190,32 @@ def run_summary(results: dict) -> str:
     )
 
 
+def marking_rows(results: dict) -> list[list[str]]:
+    """Head, and a row for each program that marked the same submissions."""
+    return [["program", "submissions", "seconds", "a minute", "marks of honest ones"]] + [
+        [
+            row["program"],
+            str(results["submissions"]),
+            f"{row['seconds']:.0f}",
+            f"{row['per_minute']:.0f}",
+            "the same" if results["same_marks"][row["program"]] else "different",
+        ]
+        for row in results["rows"]
+    ]
+
+
+def marking_summary(results: dict) -> str:
+    """Where it was measured, and what was left after kills."""
+    machine, kills = results["machine"], results["kills"]
+    lost = "nothing was lost" if results["whole_after_kills"] else "marks were lost"
+    wrong = sum(kill["wrong"] for kill in kills)
+    return (
+        f"Measured on {machine['date']} on {machine['cpu']} with two cores, in one run. Then the "
+        f"marking process was killed {len(kills)} times at random moments and started again: "
+        f"{lost}, and {wrong} stored marks were wrong."
+    )
+
+
 SHOWN: dict[str, tuple[Path, Callable]] = {
     "summary": (RESULTS, summary),
     "speed": (RESULTS, speed_rows),
@@ -198,6 +225,8 @@ SHOWN: dict[str, tuple[Path, Callable]] = {
     "runs-summary": (GAMES, run_summary),
     "runs": (GAMES, run_rows),
     "coverage": (GAMES, coverage_rows),
+    "marking-summary": (MARKING, marking_summary),
+    "marking": (MARKING, marking_rows),
 }
 
 
