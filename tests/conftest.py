@@ -13,15 +13,21 @@ from pathlib import Path
 import pytest
 import torch
 from notebooks import KERNEL_ENVIRONMENT
+from pdf import BROWSERS
 from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 os.environ |= KERNEL_ENVIRONMENT  # nbval's kernels then run as those of `make book` do
 
 
-LONGEST = ("test_build.py", "test_site.py", "test_book.py", "test_explore_browser.py")
+LONGEST = (
+    "test_build.py",
+    "test_site.py",
+    "test_book.py",
+    "test_pdf.py",
+    "test_explore_browser.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,7 +21,7 @@ HINTS = "hints"
 FURNITURE = "script, style, .headerlink, button"
 FORMULAS = {"enableMenu": False, "enableAssistiveMml": False}  # the TeX becomes the alt text
 CONFIGURATION = re.compile(r"window\.MathJax\s*=\s*(\{.*\})", re.DOTALL)
-SHORT_CODE, SHORT_TABLE = 20, 12  # lines and rows: what stays on one page
+SHORT_CODE, SHORT_TABLE = 30, 12  # lines and rows: what stays on one page
 PLAIN_TOKENS = ["n", "nn", "nx", "o", "p", "w"]  # parts of code that print like any text
 
 

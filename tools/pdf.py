@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -22,6 +23,7 @@ from one_document import About, join
 from playwright.sync_api import Browser, Page, sync_playwright
 from print_fonts import convert_fonts, font_rules
 from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 RESULT = Path("_build/pdf/deep-generative-models.pdf")
 STYLE = Path(__file__).with_name("pdf.css")
@@ -211,9 +213,27 @@ def with_facts(pdf: bytes, about: About) -> bytes:
     writer = PdfWriter(io.BytesIO(pdf), incremental=True)
     writer.add_metadata({"/Title": about.title, "/Author": about.author})
     writer.page_mode = "/UseOutlines"
+    for entry in entries(writer.root_object["/Outlines"]):
+        entry[NameObject("/Title")] = TextStringObject(once(entry["/Title"]))
     result = io.BytesIO()
     writer.write(result)
     return result.getvalue()
+
+
+def entries(parent: DictionaryObject) -> Iterator[DictionaryObject]:
+    """All entries below one of a PDF's outline, in their order."""
+    child = parent.get("/First")
+    while child is not None:
+        child = child.get_object()
+        yield child
+        yield from entries(child)
+        child = child.get("/Next")
+
+
+def once(title: str) -> str:
+    """A title in the outline: Chromium writes it twice if it was moved to the next page."""
+    half = len(title) // 2
+    return title[:half] if title == 2 * title[:half] else title
 
 
 # What runs in the browser
