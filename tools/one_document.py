@@ -77,10 +77,11 @@ def join(root: Path, site: Path, about: About, style: str, formulas: dict | None
     Raises:
         ValueError: If a page is missing, or a link leads to an anchor that no page has.
     """
-    pages = [read_page(site, name, part) for name, part in names_in_order(root)]
-    for page in pages:
-        clean(page)
-        mark_places(page)
+    pages = []
+    for name, part in names_in_order(root):
+        pages.append(read_page(site, name, part))
+        clean(pages[-1])
+        mark_places(pages[-1])
     known = {page.name: page for page in pages}
     for page in pages:
         for article in (page.article, *page.hints):
@@ -117,7 +118,7 @@ def read_page(site: Path, name: str, part: str) -> Page:
     article = tree.select_one("article")
     if article is None or article.h1 is None:
         raise ValueError(f"The PDF needs a page with an article and a title at {path}.")
-    return Page(name, part, article, tree.head)
+    return Page(name, part, article.extract(), tree.head.extract())
 
 
 # What a page loses and what it shows instead
