@@ -31,6 +31,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 OLDEST = 131  # the first Chromium that prints titles and numbers in the margins of a page
 MEASURE = 643  # px: the width of the text, 170 mm
 MOST_PRINTS = 5
+LOADING = 120_000  # ms: a browser on a busy machine
 FORMULA_FONTS = Path("_static/mathjax/output/chtml/fonts/woff-v2")
 
 
@@ -171,7 +172,7 @@ def open_document(browser: Browser, joined: Path) -> Page:
     )
     page = context.new_page()
     page.emulate_media(media="print")
-    page.goto(joined.as_uri(), wait_until="load")
+    page.goto(joined.as_uri(), wait_until="load", timeout=LOADING)
     return page
 
 
