@@ -10,13 +10,16 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),https://download.pytorch.o
 TORCH := $(shell grep '^torch==' requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab serve notebooks lint bench benchmark coursework grade clean distclean
+.PHONY: help book pdf test lab serve notebooks lint bench benchmark coursework grade clean distclean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 book: $(INSTALLED)  ## execute what is stale, build the site, say where to open it
 	@$(BIN)/python tools/build.py
+
+pdf: book  ## print the whole book to _build/pdf/deep-generative-models.pdf; needs Chromium
+	@$(BIN)/python tools/pdf.py
 
 test: $(INSTALLED)  ## run all tests and compare every notebook with its stored outputs
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder

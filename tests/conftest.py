@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 from notebooks import KERNEL_ENVIRONMENT
+from pdf import BROWSERS
 from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 os.environ |= KERNEL_ENVIRONMENT  # nbval's kernels then run as those of `make book` do
 
@@ -26,6 +26,7 @@ LONGEST = (
     "test_site.py",
     "test_marking.py",
     "test_book.py",
+    "test_pdf.py",
     "test_explore_browser.py",
 )
 
