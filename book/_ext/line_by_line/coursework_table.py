@@ -12,7 +12,7 @@ from sphinx.util.docutils import SphinxDirective
 from line_by_line.tables import as_row, as_table
 
 HEADING = re.compile(r"^## Task (\d\.\d): (.+?) \((\d+) points", re.MULTILINE)
-KINDS = {"CodeTask": "code", "NumberTask": "a student's own number", "Proof": "proof, by hand"}
+KINDS = {"CodeTask": "code", "NumberTask": "own number", "Proof": "proof, by hand"}
 
 
 def task_rows(root: Path) -> list[list[str]]:
