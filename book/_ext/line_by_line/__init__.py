@@ -25,7 +25,7 @@ from notebooks import (
     refresh,
 )
 
-from line_by_line import assets, benchmark, cell_output, ledger, numbering
+from line_by_line import assets, benchmark, cell_output, ledger, live_code, numbering
 
 GITHUB = re.compile(r"^(?:https://|ssh://git@|git@)github\.com[/:]([^/]+)/(.+?)(?:\.git)?/?$")
 
@@ -122,6 +122,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("env-get-outdated", read_again)
     app.add_transform(KnowAnchors)
     app.add_transform(KeepTags)
-    for part in (assets, benchmark, cell_output, ledger, numbering):
+    for part in (assets, benchmark, cell_output, ledger, live_code, numbering):
         part.setup(app)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
