@@ -53,9 +53,12 @@ class Settings(JupyterHandler):
 
 
 class LiveServer(ServerApp):
-    """A Jupyter server with the site and kernels, and nothing else."""
+    """A Jupyter server with the site and kernels.
 
-    # No contents, no terminals, no notebooks: what the pages do not ask for is not there.
+    Whoever has the token has a kernel, and may do with it what the user of this machine may.
+    """
+
+    # No terminals, no editing of files, no notebooks: the pages ask for kernels alone.
     default_services = ("api", "auth", "kernels", "security")
 
     def load_config_file(self, suppress_errors: bool = True) -> None:
@@ -81,6 +84,7 @@ def configuration(port: int, token: str) -> Config:
     server = config.ServerApp
     server.ip = "127.0.0.1"  # cannot be reached from another machine
     server.port = port  # the next free one if it is taken
+    server.default_url = "/index.html"
     server.root_dir = str(ROOT)  # kernels start below it, in book/
     server.open_browser = False
     server.allow_root = True  # containers; the notebooks of `make book` run as the same user
@@ -122,10 +126,15 @@ def main(arguments: list[str]) -> None:
     if not (SITE / "index.html").exists():
         raise SystemExit("There is no site yet: run `make book` first.")
     server, address = make_server(SITE, int(arguments[0]) if arguments else PORT)
+    server.io_loop.add_callback(announce, address)  # once it listens
+    server.start()
+
+
+def announce(address: str) -> None:
+    """Say where to go and how to end."""
     print(f"Open {address}")
     print("and choose Live code in a chapter's menu. Ctrl-C stops the server and all it runs.")
     sys.stdout.flush()
-    server.start()
 
 
 if __name__ == "__main__":

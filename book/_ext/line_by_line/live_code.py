@@ -42,14 +42,19 @@ def chapter_script(root: Path, path: Path) -> str:
     without widgets, and numbers are the page's.
     """
     cells = code_cells(read(path))
-    labels = [cell.metadata.get("label") for cell in cells]
+    begins = [number for number, cell in enumerate(cells, start=1) if begins_chapter(cell)]
     chapter = {
         "folder": str(path.parent.relative_to(root)),
         "begin": f"import os; os.environ.update({KERNEL_ENVIRONMENT!r})",
-        "setup": labels.index("imports") + 1,
+        "setup": max(begins, default=0),
         "cells": [{"code": cell.source, "shown": is_shown(cell)} for cell in cells],
     }
     return f"lineByLine.chapter = {json.dumps(chapter, ensure_ascii=False)};\n"
+
+
+def begins_chapter(cell: Any) -> bool:
+    """Whether a cell finds the helpers or imports what the chapter needs."""
+    return "bootstrap" in cell.metadata.get("tags", []) or cell.metadata.get("label") == "imports"
 
 
 def is_shown(cell: Any) -> bool:

@@ -2,11 +2,12 @@
 (function () {
   "use strict";
   const KEYWORDS = "and|as|assert|async|await|break|case|class|continue|def|del|elif|else|" +
-    "except|finally|for|from|global|if|import|in|is|lambda|match|nonlocal|not|or|pass|raise|return|try|" +
-    "while|with|yield";
+    "except|finally|for|from|global|if|import|in|is|lambda|match|nonlocal|not|or|pass|raise|" +
+    "return|try|while|with|yield";
   const BUILT_IN = "abs|all|any|bool|dict|enumerate|filter|float|frozenset|getattr|int|" +
-    "isinstance|len|list|map|max|min|next|print|range|repr|reversed|round|set|sorted|str|sum|super|tuple|" +
-    "type|zip";
+    "isinstance|len|list|map|max|min|next|print|range|repr|reversed|round|set|sorted|str|sum|" +
+    "super|tuple|type|zip";
+  const LETTER = "\\p{L}\\p{N}_", NAME = `[\\p{L}_][${LETTER}]*`; // Greek is welcome
   /* Kinds of token, by the names that the page's style sheet has for them */
   const TOKENS = new RegExp([
     "(?<c1>#.*)",
@@ -14,12 +15,12 @@
       "\\b[rbfuRBFU]{0,2}(?:'(?:\\\\.|[^'\\\\\\n])*'?|\"(?:\\\\.|[^\"\\\\\\n])*\"?)|" +
       "'''[^]*?(?:'''|$)|\"\"\"[^]*?(?:\"\"\"|$)|" +
       "'(?:\\\\.|[^'\\\\\\n])*'?|\"(?:\\\\.|[^\"\\\\\\n])*\"?)",
-    "(?<nf>(?<=\\b(?:def|class)\\s+)\\w+)",
+    `(?<nf>(?<=\\b(?:def|class)\\s+)${NAME})`,
     `(?<k>\\b(?:${KEYWORDS})\\b)`,
     "(?<kc>\\b(?:True|False|None)\\b)",
-    `(?<nb>(?<![.\\w])(?:${BUILT_IN})\\b)`,
-    "(?<mi>(?<![\\w])(?:0[xob][\\da-fA-F_]+|(?:\\d[\\d_]*\\.?\\d*|\\.\\d+)(?:[eE][+-]?\\d+)?j?))",
-    "(?<n>[^\\W\\d]\\w*)",
+    `(?<nb>(?<![.${LETTER}])(?:${BUILT_IN})(?![${LETTER}]))`,
+    `(?<mi>(?<![${LETTER}])(?:0[xob][\\da-fA-F_]+|(?:\\d[\\d_]*\\.?\\d*|\\.\\d+)(?:[eE][+-]?\\d+)?j?))`,
+    `(?<n>${NAME})`,
     "(?<o>[-+*/%@=<>!&|^~]+)",
   ].join("|"), "gu");
   const INDENT = "    ";

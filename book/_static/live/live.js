@@ -217,7 +217,8 @@
     /* The first cells: they find the helpers and import what the chapter needs. */
     async function prepare(own, news) {
       const first = cells.slice(0, chapter.setup);
-      show("busy", `${news} Running the first cells, which import what the chapter needs …`.trim());
+      const doing = "Running the first cells, which import what the chapter needs …";
+      show("busy", `${news} ${doing}`.trim());
       await kernel.run(chapter.begin, function () {});
       if (own !== round) return;
       const waiting = queue.filter((cell) => !first.includes(cell));
