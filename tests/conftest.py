@@ -21,7 +21,13 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 os.environ |= KERNEL_ENVIRONMENT  # nbval's kernels then run as those of `make book` do
 
 
-LONGEST = ("test_build.py", "test_site.py", "test_book.py", "test_explore_browser.py")
+LONGEST = (
+    "test_build.py",
+    "test_site.py",
+    "test_live.py",
+    "test_book.py",
+    "test_explore_browser.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

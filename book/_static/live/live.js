@@ -56,13 +56,13 @@
     panel.append(status, row);
     document.querySelector("article").prepend(panel);
     return {
-      focus: () => panel.focus(),
+      focus: () => panel.focus({ preventScroll: true }), // it is always in view
       show: function (state, text, more) {
         const focused = row.contains(document.activeElement);
         panel.dataset.state = state;
         status.textContent = text + (more ? ` ${more}` : "");
         buttons.forEach((made) => { made.hidden = !made.states.includes(state); });
-        if (focused && document.activeElement.hidden) panel.focus();
+        if (focused && document.activeElement.hidden) panel.focus({ preventScroll: true });
       },
     };
   }
