@@ -473,6 +473,7 @@ FAINT = """() => {
 # Binder, of which a program of this test plays the part
 
 
+OWN_FOLDERS = ("RUNTIME", "CONFIG", "DATA")  # nothing of this machine's other servers
 MACHINE = """import sys
 from jupyter_server.serverapp import ServerApp
 server = ServerApp()
@@ -482,7 +483,7 @@ server.start()
 
 
 @pytest.fixture(scope="module")
-def machine() -> Iterator[Server]:
+def machine(tmp_path_factory) -> Iterator[Server]:
     """A Jupyter server with the settings that Binder gives its machines: a token, all origins."""
     port, token = free_port(), secrets.token_hex(8)
     options = {"ip": "127.0.0.1", "port": port, "allow_origin": "*", "root_dir": ROOT}
@@ -490,7 +491,10 @@ def machine() -> Iterator[Server]:
     arguments = [f"--ServerApp.{name}={value}" for name, value in options.items()]
     arguments.append(f"--IdentityProvider.token={token}")
     command = [sys.executable, "-c", MACHINE, *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    own = {f"JUPYTER_{name}_DIR": str(tmp_path_factory.mktemp(name)) for name in OWN_FOLDERS}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | own
+    )
     running = Server(process, f"http://127.0.0.1:{port}", token)
     yield running
     if process.poll() is None:
