@@ -10,10 +10,11 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),https://download.pytorch.o
 TORCH := $(shell grep '^torch==' requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test lab serve notebooks lint bench benchmark coursework grade clean distclean
+.PHONY: help book pdf test lab serve serve-live notebooks lint bench benchmark
+.PHONY: coursework grade clean distclean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 book: $(INSTALLED)  ## execute what is stale, build the site, say where to open it
 	@$(BIN)/python tools/build.py
@@ -29,6 +30,9 @@ lab: $(INSTALLED)  ## open the chapters in JupyterLab
 
 serve: book  ## build the site and serve it on this machine only
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+
+serve-live: book  ## the same, with live code in the pages, which runs on this machine too
+	@$(BIN)/python tools/live.py
 
 notebooks: $(INSTALLED)  ## execute what is stale and store the outputs in the notebooks
 	@$(BIN)/python tools/notebooks.py

@@ -25,6 +25,7 @@ LONGEST = (
     "test_build.py",
     "test_site.py",
     "test_marking.py",
+    "test_live.py",
     "test_book.py",
     "test_pdf.py",
     "test_explore_browser.py",

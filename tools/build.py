@@ -71,7 +71,12 @@ def make_pages(root: Path, work: Path, progress: Progress) -> None:
 def _machinery(root: Path) -> str:
     """A digest of what shapes every page."""
     names = ["_config.yml", "_toc.yml", "requirements-dev.txt"]
-    names += ["book/_ext/**/*.py", "book/_templates/**/*.html", "book/_static/*", "tools/*.py"]
+    names += [
+        "book/_ext/**/*.py",
+        "book/_templates/**/*.html",
+        "book/_static/**/*.*",
+        "tools/*.py",
+    ]
     files = sorted(path for name in names for path in root.glob(name))
     return hashlib.sha256(b"\n".join(path.read_bytes() for path in files)).hexdigest()
 

@@ -32,6 +32,20 @@ from line_by_line import (
     coursework_table,
     glossary,
     ledger,
+    live_code,
+    numbering,
+    overview,
+    steps,
+)
+
+PARTS = (
+    assets,
+    benchmark,
+    cell_output,
+    coursework_table,
+    glossary,
+    ledger,
+    live_code,
     numbering,
     overview,
     steps,
@@ -132,17 +146,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("env-get-outdated", read_again)
     app.add_transform(KnowAnchors)
     app.add_transform(KeepTags)
-    parts = (
-        assets,
-        benchmark,
-        cell_output,
-        coursework_table,
-        glossary,
-        ledger,
-        numbering,
-        overview,
-        steps,
-    )
-    for part in parts:
+    for part in PARTS:
         part.setup(app)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
