@@ -9,10 +9,10 @@ import pytest
 from bs4 import BeautifulSoup
 from line_by_line.ledger import claims_of
 from line_by_line.steps import code_lines, spread
+from pages import CHAPTERS
 from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parent.parent
-CHAPTERS = [str(path.relative_to(ROOT).with_suffix(".html")) for path in notebooks.chapters(ROOT)]
 FIRST = "book/06_games.html"
 CLAIMS = {
     f"book/{path.stem}.html": list(claims_of(ROOT, path)[0].values())

@@ -11,12 +11,10 @@ import notebooks
 import pytest
 from bs4 import BeautifulSoup
 from line_by_line.ledger import claims_of
+from pages import CHAPTERS, PAGES
 from playwright.sync_api import Page, Response
 
 ROOT = Path(__file__).resolve().parent.parent
-CHAPTERS = [str(path.relative_to(ROOT).with_suffix(".html")) for path in notebooks.chapters(ROOT)]
-OTHER_PAGES = ("index", "ledger", "notation", "glossary", "slips", "speed", "references")
-PAGES = [*CHAPTERS, *(f"book/{name}.html" for name in OTHER_PAGES)]
 HEAVIEST_PAGE = 1_500_000  # bytes, compressed as a server sends them
 COMPRESSIBLE = (".html", ".css", ".js", ".svg", ".json")
 

@@ -135,7 +135,9 @@ const reachByKeys = (box) => {
 
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("a.term[title]").forEach(defineWord);
-  document.querySelectorAll("table.derivation").forEach(stepThrough);
+  const foldReasons = (part) => part.querySelectorAll("table.derivation").forEach(stepThrough);
+  foldReasons(document);
+  document.addEventListener("output", (event) => foldReasons(event.target)); // of live code
   document.querySelectorAll("table.ledger").forEach(filterLedger);
   document.querySelectorAll(".pst-scrollable-table-container").forEach(reachByKeys);
 });

@@ -41,7 +41,8 @@
     const [head, , ...body] = rows.map(cellsOf);
     const row = (cells, name) =>
       `<tr>${cells.map((cell) => `<${name}>${cell}</${name}>`).join("")}</tr>`;
-    return '<div class="pst-scrollable-table-container"><table class="table"><thead>' +
+    const kind = head[0] === "line" ? "table derivation" : "table";
+    return `<div class="pst-scrollable-table-container"><table class="${kind}"><thead>` +
       `${row(head, "th")}</thead><tbody>${body.map((cells) => row(cells, "td")).join("")}` +
       "</tbody></table></div>";
   }
@@ -151,6 +152,13 @@
     mathjax.startup.promise = mathjax.startup.promise.then(() => mathjax.typesetPromise([part]));
   }
 
+  /* What a part needs once it stands in the page; book.js hears of it too. */
+  function finish(part) {
+    revive(part);
+    part.dispatchEvent(new Event("output", { bubbles: true }));
+    typeset(part);
+  }
+
   function errorText(content) {
     const text = settled((content.traceback || []).join("\n"));
     return text || `${content.ename}: ${content.evalue}`;
@@ -173,8 +181,7 @@
       if (old) clear();
       stream = null;
       box.append(part);
-      revive(part);
-      typeset(part);
+      finish(part);
       return part;
     }
 
@@ -196,8 +203,7 @@
       if (part.tagName === "FIGURE") pictures += 1;
       if (last && last.isConnected) {
         last.replaceWith(part);
-        revive(part);
-        typeset(part);
+        finish(part);
       } else put(part);
       if (id) named.set(id, part);
     }
