@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 ROOT = Path(__file__).resolve().parent.parent
 GRAVE = {"serious", "critical"}
 COLOURS = ["color-contrast", "link-in-text-block"]  # all that differs in the dark
-# Formulas come from MathJax and colours of code from one style sheet: one chapter has them all.
+# Formulas and colours of code come from one style sheet each: one chapter has them all.
 REPEATED = ["mjx-container", "pre"]
 
 

@@ -34,8 +34,6 @@ ABOUT = About(
 
 PAGE = """<html><head>
 <link rel="stylesheet" href="../_static/look.css?v=1">
-<script src="../_static/mathjax/m.js"></script>
-<script>window.MathJax = {{"loader": {{"load": ["ui/lazy"]}}, "tex": {{"a": 1}}}}</script>
 </head><body><nav>elsewhere</nav><article class="bd-article"><section id="top">
 <h1>{title}<a class="headerlink" href="#top">#</a></h1>{body}</section></article></body></html>"""
 FIRST = """
@@ -45,7 +43,7 @@ FIRST = """
 <img src="../_images/a.png" alt="a">"""
 SECOND = r"""
 <p><a id="claim-1"></a>
-<strong>Claim 1.</strong> Here <span class="math">\(x &lt; 1\)</span>.</p>
+<strong>Claim 1.</strong> Here <span class="math">x &lt; 1</span>.</p>
 <section id="part"><h2>Part<a class="headerlink" href="#part">#</a></h2></section>
 <div class="cell"><details class="admonition hide above-input"><summary>
 <p>Show code cell source</p></summary><div class="cell_input"><pre>hidden = 1</pre></div></details>
@@ -86,7 +84,7 @@ def small_site(tmp_path: Path) -> Path:
 @pytest.fixture
 def joined(small_site: Path) -> BeautifulSoup:
     """The two pages as one document."""
-    text = join(small_site.parent, small_site, ABOUT, "/* print */", {"chtml": {"b": 2}})
+    text = join(small_site.parent, small_site, ABOUT, "/* print */")
     return BeautifulSoup(text, "html.parser")
 
 
@@ -137,14 +135,11 @@ def test_hints_go_to_the_end_and_back(joined):
     assert back is there.parent
 
 
-def test_pages_bring_style_and_settings_of_the_site(joined, small_site):
+def test_pages_bring_the_style_of_the_site_and_no_scripts(joined, small_site):
     sheets = [link["href"] for link in joined.select("link")]
     assert sheets == [(small_site / "_static/look.css").as_uri()]
     assert joined.select_one("article img")["src"] == (small_site / "_images/a.png").as_uri()
-    settings = joined.select_one("head script").get_text()
-    assert '"tex": {"a": 1}' in settings
-    assert '"chtml": {"b": 2}' in settings
-    assert "lazy" not in settings
+    assert joined.select("script") == []
 
 
 def test_a_lost_anchor_is_named(small_site):

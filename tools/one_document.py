@@ -19,8 +19,6 @@ from sphinx_external_toc.parsing import FileItem, parse_toc_yaml
 
 HINTS = "hints"
 FURNITURE = "script, style, .headerlink, button"
-FORMULAS = {"enableMenu": False, "enableAssistiveMml": False}  # the TeX becomes the alt text
-CONFIGURATION = re.compile(r"window\.MathJax\s*=\s*(\{.*\})", re.DOTALL)
 SHORT_CODE, SHORT_TABLE = 30, 12  # lines and rows: what stays on one page
 PLAIN_TOKENS = ["n", "nn", "nx", "o", "p", "w"]  # parts of code that print like any text
 
@@ -64,7 +62,7 @@ class Page:
         return [(int(h.name[1]), h["id"], h.decode_contents().strip()) for h in found]
 
 
-def join(root: Path, site: Path, about: About, style: str, formulas: dict | None = None) -> str:
+def join(root: Path, site: Path, about: About, style: str) -> str:
     """The whole book as one HTML document.
 
     Args:
@@ -72,7 +70,6 @@ def join(root: Path, site: Path, about: About, style: str, formulas: dict | None
         site: The built site.
         about: What the title page says.
         style: Rules for the print, put after those of the site.
-        formulas: Settings of MathJax, on top of those of the site.
 
     Raises:
         ValueError: If a page is missing, or a link leads to an anchor that no page has.
@@ -91,8 +88,7 @@ def join(root: Path, site: Path, about: About, style: str, formulas: dict | None
     pages.append(hints_appendix(pages))
     require_targets(pages)
     parts = [title_page(about), contents(pages), *map(printed_page, pages)]
-    settings = formula_settings(pages) | (formulas or {})
-    return document(head(site, pages, about, style, settings), "".join(parts))
+    return document(head(site, pages, about, style), "".join(parts))
 
 
 def names_in_order(root: Path) -> list[tuple[str, str]]:
@@ -358,10 +354,9 @@ def contents(pages: list[Page]) -> str:
     return f'<nav class="book-contents"><h1 id="contents">Contents</h1>{"".join(rows)}</nav>'
 
 
-def head(site: Path, pages: list[Page], about: About, style: str, settings: dict) -> str:
-    """The site's own style sheets and MathJax, then the rules for the print."""
+def head(site: Path, pages: list[Page], about: About, style: str) -> str:
+    """The site's own style sheets, then the rules for the print."""
     sheets = addresses(site, pages, "link[rel=stylesheet]", "href")
-    scripts = [src for src in addresses(site, pages, "script[src]", "src") if "mathjax" in src]
     figures = dict.fromkeys(style for page in pages for style in page.styles)
     return "".join(
         [
@@ -369,8 +364,6 @@ def head(site: Path, pages: list[Page], about: About, style: str, settings: dict
             f'<meta name="author" content="{html.escape(about.author)}">',
             *(f'<link rel="stylesheet" href="{sheet}">' for sheet in sheets),
             *(f"<style>{rules}</style>" for rules in [*figures, style, running_titles(pages)]),
-            f"<script>window.MathJax = {json.dumps(settings)}</script>",
-            *(f'<script defer src="{script}"></script>' for script in scripts),
         ]
     )
 
@@ -396,15 +389,6 @@ def running_titles(pages: list[Page]) -> str:
                 f"@page {page_name(page)}:{side} {{ @top-{corner} {{ content: {text} }} }}"
             )
     return "\n".join(rules)
-
-
-def formula_settings(pages: list[Page]) -> dict:
-    """MathJax's settings as on the pages, but for all formulas at once and without menus."""
-    texts = (s.get_text() for page in pages if page.head for s in page.head.select("script"))
-    found = next(filter(None, map(CONFIGURATION.search, texts)), None)
-    settings = json.loads(found[1]) if found else {}
-    settings.pop("loader", None)
-    return settings | {"options": settings.get("options", {}) | FORMULAS}
 
 
 def document(head: str, body: str) -> str:

@@ -21,7 +21,7 @@ from build import build, require_writable
 from notebooks import Progress, main, setting
 from one_document import About, join
 from playwright.sync_api import Browser, Page, sync_playwright
-from print_fonts import convert_fonts, font_rules
+from print_fonts import FORMULA_FONTS, convert_fonts, font_rules, formula_font_rules
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
@@ -32,7 +32,6 @@ OLDEST = 131  # the first Chromium that prints titles and numbers in the margins
 MEASURE = 643  # px: the width of the text, 170 mm
 MOST_PRINTS = 5
 LOADING = 120_000  # ms: a browser on a busy machine
-FORMULA_FONTS = Path("_static/mathjax/output/chtml/fonts/woff-v2")
 
 
 def make_pdf(root: Path, progress: Progress) -> None:
@@ -67,11 +66,11 @@ def make_pdf(root: Path, progress: Progress) -> None:
 def joined_book(root: Path, site: Path, folder: Path, progress: Progress) -> Path:
     """Write the whole book as one HTML document, and its fonts for formulas, in the folder."""
     progress.show("joining the pages")
-    convert_fonts(site / FORMULA_FONTS, folder / "fonts")
-    style = font_rules() + STYLE.read_text("utf8")
-    formulas = {"chtml": {"fontURL": (folder / "fonts").as_uri()}}
+    convert_fonts(site / "_static" / FORMULA_FONTS, folder / "fonts")
+    rules = (site / "_static/formulas.css").read_text("utf8")
+    style = font_rules() + formula_font_rules(rules, folder / "fonts") + STYLE.read_text("utf8")
     joined = folder / "book.html"
-    joined.write_text(join(root, site, about_book(root), style, formulas), "utf8")
+    joined.write_text(join(root, site, about_book(root), style), "utf8")
     return joined
 
 
@@ -147,7 +146,7 @@ def print_document(browser: Browser, joined: Path, progress: Progress) -> bytes:
             do not settle.
     """
     page = open_document(browser, joined)
-    progress.show("setting formulas")
+    progress.show("setting the pages")
     if wide := page.evaluate(SET_AND_FIT, MEASURE):
         raise ValueError("The PDF would cut what is too wide:\n" + "\n".join(wide))
     chapters, wanted = page.evaluate(PLACES)
@@ -239,9 +238,8 @@ def once(title: str) -> str:
 
 # What runs in the browser
 
-# Formulas, fonts and pictures first, then what is wider than the text becomes smaller, to 55 %.
+# Fonts and pictures first, then what is wider than the text becomes smaller, to 55 %.
 SET_AND_FIT = """async measure => {
-  if (window.MathJax?.startup) await MathJax.startup.promise;
   await document.fonts.ready;
   const pictures = [...document.images];
   await Promise.all(pictures.map(picture => picture.decode()));
@@ -251,9 +249,11 @@ SET_AND_FIT = """async measure => {
   for (const view of document.querySelectorAll('.explore-view')) {
     view.style.width = `${parseFloat(view.style.width) * 96 / 110}px`;
   }
-  for (const item of window.MathJax?.startup?.document?.math ?? []) {  // for who cannot see them
-    item.typesetRoot.setAttribute('role', 'img');
-    item.typesetRoot.setAttribute('aria-label', item.math.trim());
+  for (const formula of document.querySelectorAll('mjx-container')) {  // for who cannot see them
+    const spoken = formula.querySelector('mjx-assistive-mml');
+    formula.setAttribute('role', 'img');
+    formula.setAttribute('aria-label', spoken.querySelector('annotation').textContent);
+    spoken.remove();
   }
   const width = element => Math.max(element.scrollWidth, element.getBoundingClientRect().width);
   const room = element => element.parentElement.clientWidth + 1;

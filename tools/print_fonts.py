@@ -4,6 +4,7 @@ MathJax's own files hold cubic curves, which Chromium can only print as pictures
 (Type 3 fonts): they look too bold on screens.
 """
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from fontTools.pens.cu2quPen import Cu2QuPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont, newTable
 
+FONT_RULE = re.compile(r"@font-face\b[^}]*}")
+FORMULA_FONTS = "mathjax/output/chtml/fonts/woff-v2"  # seen from the style sheet
 LARGEST_ERROR = 1  # of a curve, in thousandths of the font's size
 TRUE_TYPE = "\x00\x01\x00\x00"
 UNUSED = (  # limits that TrueType asks for and fonts without instructions leave at 0
@@ -44,6 +47,12 @@ def font_rules() -> str:
         f' src: url("{(folder / file).as_uri()}"); }}\n'
         for file, (family, style, weight) in FACES.items()
     )
+
+
+def formula_font_rules(rules: str, fonts: Path) -> str:
+    """The rules of the site's style sheet that name fonts of formulas, with those of a folder."""
+    named = "\n".join(FONT_RULE.findall(rules))
+    return named.replace(FORMULA_FONTS, fonts.as_uri())
 
 
 def convert_fonts(source: Path, target: Path) -> None:

@@ -30,6 +30,7 @@ from line_by_line import (
     benchmark,
     cell_output,
     coursework_table,
+    formulas,
     glossary,
     ledger,
     live_code,
@@ -43,6 +44,7 @@ PARTS = (
     benchmark,
     cell_output,
     coursework_table,
+    formulas,
     glossary,
     ledger,
     live_code,
@@ -121,22 +123,6 @@ class KnowAnchors(SphinxTransform):
                 slugs[name] = (node.line or 0, name, name)
 
 
-class KeepTags(SphinxTransform):
-    """Leave numbered formulas as they are: Sphinx puts `split` around those with two backslashes.
-
-    MathJax refuses a `\\tag` in there; JupyterLab and GitHub add nothing.
-    """
-
-    default_priority = 300
-
-    def apply(self) -> None:
-        for node in self.document.findall(nodes.math_block):
-            if r"\tag" in node.astext() and not node.get("nowrap"):
-                formula = rf"\begin{{equation}}{node.astext()}\end{{equation}}"
-                node.children = [nodes.Text(formula)]
-                node["nowrap"] = True
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     if not sys.stdout.isatty():  # Jupyter Book colours logs and pipes too
         nocolor()
@@ -145,7 +131,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", execute_stale_chapters)
     app.connect("env-get-outdated", read_again)
     app.add_transform(KnowAnchors)
-    app.add_transform(KeepTags)
     for part in PARTS:
         part.setup(app)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -1,8 +1,7 @@
-"""What a page loads: MathJax from a Python package, icons cut to those shown, nothing idle."""
+"""What a page loads: fonts of formulas from a Python package, icons cut to those shown."""
 
 import re
 import shutil
-from importlib.metadata import distribution
 from pathlib import Path
 
 import pydata_sphinx_theme
@@ -10,9 +9,10 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 
+from line_by_line import formulas
+
 MATHJAX_PARTS = (
-    "tex-chtml.js",
-    "ui/lazy.js",
+    "tex-chtml.js",  # for live code only
     "output/chtml/fonts/woff-v2",
     "input/tex/extensions",
 )
@@ -38,9 +38,8 @@ ICON_RULES = """\
 
 def copy_mathjax(static: Path) -> None:
     """Put the parts of MathJax that the pages ask for beside them; they are not in the theme."""
-    source = distribution("sphinx-mathjax-offline").locate_file("sphinx-mathjax-offline")
     for part in MATHJAX_PARTS:
-        origin, target = Path(source, "static/mathjax", part), static / "mathjax" / part
+        origin, target = formulas.mathjax() / part, static / "mathjax" / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if origin.is_dir():
             shutil.copytree(origin, target, dirs_exist_ok=True)

@@ -3,13 +3,15 @@
 (function () {
   "use strict";
   const script = document.currentScript;
-  const PARTS = ["settings", "kernel", "editor", "output", script.dataset.chapter];
+  const PARTS = ["settings", "kernel", "editor", "output", script.dataset.chapter,
+    "../mathjax/tex-chtml"]; // formulas of the page are there already, those of outputs are not
   if (window.lineByLine) {
     window.lineByLine.again();
     return;
   }
   document.querySelectorAll(".live-panel").forEach((panel) => panel.remove()); // of a failed start
   const book = window.lineByLine = { again: function () {} };
+  window.MathJax = { startup: { typeset: false }, options: { enableMenu: false } };
 
   function load(name) {
     const part = document.createElement("script");

@@ -147,9 +147,10 @@
   }
 
   function typeset(part) {
-    const mathjax = window.MathJax;
-    if (!mathjax || !mathjax.startup || !part.querySelector(".math")) return;
-    mathjax.startup.promise = mathjax.startup.promise.then(() => mathjax.typesetPromise([part]));
+    const formulas = Array.from(part.querySelectorAll(".math"));
+    if (!formulas.length) return;
+    const start = MathJax.startup;
+    start.promise = start.promise.then(() => MathJax.typesetPromise(formulas));
   }
 
   /* What a part needs once it stands in the page; book.js hears of it too. */
@@ -171,7 +172,7 @@
     let stream = null, old = true, pictures = 0;
 
     function clear() {
-      if (old && window.MathJax && MathJax.typesetClear) MathJax.typesetClear([box]);
+      if (old) MathJax.typesetClear([box]);
       box.replaceChildren();
       old = false;
       stream = null;
