@@ -70,13 +70,18 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
 	  f"The book needs Python 3.11, 3.12 or 3.13; $(PYTHON) is {v[0]}.{v[1]}.\n" \
 	  "Name another one like this: make PYTHON=python3.12 book")'
-	@$(PYTHON) -m venv .venv || { echo "The book needs Python's venv module; on Debian and" \
-	  "Ubuntu it comes with: apt-get install python3-venv"; rm -rf .venv; exit 1; }
+	@test -w . || { echo "The book is installed and built in its own folder, and $$PWD cannot be" \
+	  "written: copy it to a place where you may write, and run make there."; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "The environment .venv could not be made: see above. If" \
+	  "Python's venv module is missing: on Debian and Ubuntu, apt-get install python3-venv"; \
+	  rm -rf .venv; exit 1; }
 ifneq ($(TORCH_INDEX),)
 	@echo "Installing $(TORCH) for the CPU from $(TORCH_INDEX)"
 	@$(BIN)/python -m pip install --no-deps --retries 0 --timeout 15 --index-url $(TORCH_INDEX) \
 	  '$(TORCH)' || echo "The CPU build of torch was not found there; taking PyPI's."
 endif
 	@echo "Installing the rest; the first time this takes a few minutes"
-	@$(BIN)/python -m pip install -r requirements-dev.txt
+	@$(BIN)/python -m pip install -r requirements-dev.txt || { echo "Installing failed: see above." \
+	  "It needs PyPI, or another index that pip is told of (PIP_INDEX_URL), and 1.5 GB of disk." \
+	  "What was installed stays; run the same command again."; exit 1; }
 	@touch $@

@@ -93,11 +93,17 @@ def test_a_chapter_alone_without_git_says_what_it_needs(chapter, tmp_path):
     assert "Traceback" not in result.stderr
 
 
-def test_a_fetch_that_was_cut_off_is_begun_anew(chapter, tmp_path):
+def test_all_chapters_begin_with_the_same_cell():
+    found = [notebooks.code_cells(notebooks.read(path))[0] for path in CHAPTERS]
+    assert {"bootstrap" in cell.metadata.tags for cell in found} == {True}
+    assert len({cell.source for cell in found}) == 1
+
+
+def test_a_fetch_that_was_cut_off_is_begun_anew(tmp_path):
     part = tmp_path / "line-by-line.part"
     (part / "helpers").mkdir(parents=True)
     (part / "helpers/checks.py").write_text("half of it")
-    result = run_bootstrap(chapter, tmp_path, ROOT)
+    result = run_bootstrap(notebooks.read(CHAPTERS[0]), tmp_path, ROOT)
     assert result.returncode == 0, result.stderr
     assert str(tmp_path / "line-by-line/helpers") in result.stdout
     assert not part.exists()

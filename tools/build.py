@@ -12,9 +12,11 @@ import sys
 import time
 from pathlib import Path
 
-from notebooks import Progress, inherit_lock, main, refresh
+from notebooks import Progress, inherit_lock, main, refresh, room_left
 
-JUPYTER_BOOK = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+# Ctrl-C reaches Sphinx too, which would answer with a traceback; this program ends it instead.
+DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+JUPYTER_BOOK = [sys.executable, "-c", f"{DEAF}; from jupyter_book.cli.main import main; main()"]
 
 
 def build(root: Path, progress: Progress) -> None:
@@ -50,11 +52,18 @@ def make_pages(root: Path, work: Path, progress: Progress) -> None:
     command = [*JUPYTER_BOOK, "build", str(root), *options]
     settings = {"cwd": root, "stdout": subprocess.PIPE, "text": True, "pass_fds": inherit_lock()}
     with subprocess.Popen(command, **settings) as process:
-        for line in process.stdout:
-            if "%]" in line:  # "reading sources... [ 50%] book/index" and the like
-                progress.show(" ".join(line.split()))
+        try:
+            for line in process.stdout:
+                if "%]" in line:  # "reading sources... [ 50%] book/index" and the like
+                    progress.show(" ".join(line.split()))
+        except KeyboardInterrupt:
+            process.kill()
+            raise
     if process.returncode:
-        raise ValueError("The pages have the warnings above. The last good site is untouched.")
+        raise ValueError(
+            "The pages have the warnings or the error above. The last good site is untouched."
+            f"{room_left(root)}"
+        )
     stamp.write_text(state)
 
 

@@ -423,13 +423,20 @@ def store(root: Path, progress: Progress) -> None:
 def stopped_by_disk(root: Path, error: Exception) -> str:
     """What to say of a file that could not be read or written."""
     reason = getattr(error, "orig", error)  # SQLAlchemy wraps what the database said
-    free = shutil.disk_usage(root / "_build" if (root / "_build").exists() else root).free
     return (
         f"A file could not be read or written: {reason}\n"
-        f"{root / '_build'} has {free / 1e6:.0f} MB free; a build needs about {DISK_SPACE} MB.\n"
-        "Notebooks and the last good site are as they were. Run the same command again once "
-        "there is room; if that does not help, `make clean` deletes all results."
+        "Notebooks and the last good site are as they were. Run the same command again when the "
+        f"reason is gone; if that does not help, `make clean` deletes all results."
+        f"{room_left(root)}"
     )
+
+
+def room_left(root: Path) -> str:
+    """A sentence if there is little room on the disk, else nothing."""
+    free = shutil.disk_usage(root).free / 1e6
+    if free > DISK_SPACE:
+        return ""
+    return f"\nThe disk has {free:.0f} MB free; a build needs about {DISK_SPACE} MB."
 
 
 def main(action: Callable[[Path, Progress], None]) -> None:
@@ -443,6 +450,10 @@ def main(action: Callable[[Path, Progress], None]) -> None:
         raise SystemExit(f"\n{error}") from error
     except (OSError, SQLAlchemyError) as error:
         raise SystemExit(f"\n{stopped_by_disk(ROOT, error)}") from error
+    except RuntimeError as error:  # what jupyter-cache makes of trouble with its database
+        if not isinstance(error.__cause__, SQLAlchemyError):
+            raise
+        raise SystemExit(f"\n{stopped_by_disk(ROOT, error.__cause__)}") from error
     except KeyboardInterrupt:
         raise SystemExit("\ninterrupted") from None
 
