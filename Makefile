@@ -12,6 +12,7 @@ TORCH := $(shell grep '^torch==' requirements.txt)
 .DEFAULT_GOAL := help
 .PHONY: help book pdf test lab serve serve-live notebooks lint bench benchmark
 .PHONY: coursework grade clean distclean
+.PHONY: faults recipes chapter links times cuda release-check
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +60,27 @@ bench: $(INSTALLED)  ## compare flows, bounds and games with other programs, for
 	$(BIN)/python -m benchmarks.importance
 	$(BIN)/python -m benchmarks.games
 	$(BIN)/python -m benchmarks.marking
+
+faults: $(INSTALLED)  ## produce faults (killed, full disk, no network, old browser); WORD=kernel
+	@$(BIN)/python -m upkeep.faults $(WORD)
+
+recipes: $(INSTALLED)  ## follow CONTRIBUTING.md word for word in a fresh clone
+	@$(BIN)/python -m upkeep.recipes
+
+chapter: $(INSTALLED)  ## begin a chapter: make chapter STEM=07_entropy TITLE="Entropy"
+	@$(BIN)/python -m upkeep.chapter "$(STEM)" "$(TITLE)"
+
+links: book  ## follow every link of the site; needs a network
+	@$(BIN)/python -m upkeep.links
+
+times: $(INSTALLED)  ## how long each chapter took in the last build
+	@$(BIN)/python -m upkeep.times
+
+cuda: $(INSTALLED)  ## execute all chapters on a GPU and compare verdicts; needs CUDA
+	@$(BIN)/python -m upkeep.cuda
+
+release-check: $(INSTALLED)  ## what a machine can check of a release
+	@$(BIN)/python -m upkeep.release
 
 clean:  ## delete what was built, results included
 	rm -rf _build
