@@ -304,9 +304,15 @@ def refresh(root: Path, progress: Progress) -> None:
         keep(root, path, notebook, seconds)
 
 
-def run(path: Path, progress: Progress) -> NotebookNode:
-    """Execute a notebook in a kernel of its own, started in the notebook's folder."""
-    notebook = read(path)
+def run(path: Path, progress: Progress, notebook: NotebookNode | None = None) -> NotebookNode:
+    """Execute a notebook in a kernel of its own, started in the notebook's folder.
+
+    Args:
+        path: Where the notebook lies.
+        progress: What is told of each cell.
+        notebook: What is executed in its place, if not what the file holds.
+    """
+    notebook = notebook or read(path)
     started = time.monotonic()
     current = 0
 
