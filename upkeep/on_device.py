@@ -16,7 +16,6 @@ from torch.utils._pytree import tree_map
 __all__ = ["OnDevice", "report", "use"]
 
 TO_NUMPY = (torch.Tensor.numpy, torch.Tensor.__array__)
-FROM_NUMPY = (torch.from_numpy,)
 
 
 class OnDevice(TorchFunctionMode):
@@ -32,6 +31,15 @@ class OnDevice(TorchFunctionMode):
         self.calls = 0
         self.makers = _device_constructors()
 
+    def __enter__(self) -> "OnDevice":
+        from_numpy = self.from_numpy = torch.from_numpy  # the one maker that no mode sees
+        torch.from_numpy = lambda array: from_numpy(array).to(self.device)
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        torch.from_numpy = self.from_numpy
+        super().__exit__(*error)
+
     def __torch_function__(
         self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
@@ -41,8 +49,6 @@ class OnDevice(TorchFunctionMode):
             return self.drawn_elsewhere(function, args, kwargs, generator.device)
         if function in TO_NUMPY:
             return function(args[0].detach().cpu(), *args[1:], **kwargs)
-        if function in FROM_NUMPY:
-            return function(*args, **kwargs).to(self.device)
         if function in self.makers and kwargs.get("device") is None:
             kwargs["device"] = self.device
         result = function(*args, **kwargs)
