@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -315,7 +316,8 @@ import subprocess, sys
 from pathlib import Path
 import notebooks
 with notebooks.alone(Path(sys.argv[1]), notebooks.Progress()):
-    subprocess.Popen(["sleep", "1"], pass_fds=notebooks.inherit_lock())
+    wait = ["sh", "-c", "until [ -e go ]; do sleep 0.05; done"]
+    subprocess.Popen(wait, cwd=sys.argv[1], pass_fds=notebooks.inherit_lock())
     print("held", flush=True)
 """
 
@@ -325,9 +327,10 @@ def test_a_second_command_waits_for_what_the_first_left_running(tmp_path, capsys
     command = [sys.executable, "-c", HOLDS_THE_LOCK, str(tmp_path)]
     tools = os.environ | {"PYTHONPATH": str(ROOT / "tools")}
     subprocess.run(command, env=tools, check=True, stdout=subprocess.DEVNULL)
-    started = time.monotonic()  # the first has ended, its child has not
+    go = tmp_path / "go"  # the first has ended, its child has not
+    threading.Timer(0.5, go.touch).start()
     with notebooks.alone(tmp_path, notebooks.Progress()):
-        assert time.monotonic() - started > 0.3
+        assert go.exists()
     assert "waiting for its end" in capsys.readouterr().out
     with notebooks.alone(tmp_path, notebooks.Progress()):
         assert capsys.readouterr().out == "", "nobody else is there"
