@@ -12,6 +12,7 @@ TORCH := $(shell grep '^torch==' requirements.txt)
 .DEFAULT_GOAL := help
 .PHONY: help book pdf test lab serve serve-live notebooks lint bench benchmark
 .PHONY: coursework grade clean distclean
+.PHONY: faults recipes chapter links times cuda release-check
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +61,27 @@ bench: $(INSTALLED)  ## compare flows, bounds and games with other programs, for
 	$(BIN)/python -m benchmarks.games
 	$(BIN)/python -m benchmarks.marking
 
+faults: $(INSTALLED)  ## produce faults (killed, full disk, no network, old browser); WORD=kernel
+	@$(BIN)/python -m upkeep.faults $(WORD)
+
+recipes: $(INSTALLED)  ## follow CONTRIBUTING.md word for word in a fresh clone
+	@$(BIN)/python -m upkeep.recipes
+
+chapter: $(INSTALLED)  ## begin a chapter: make chapter STEM=07_entropy TITLE="Entropy"
+	@$(BIN)/python -m upkeep.chapter "$(STEM)" "$(TITLE)"
+
+links: book  ## follow every link of the site; needs a network
+	@$(BIN)/python -m upkeep.links
+
+times: $(INSTALLED)  ## how long each chapter took in the last build
+	@$(BIN)/python -m upkeep.times
+
+cuda: $(INSTALLED)  ## execute all chapters on a GPU and compare verdicts; needs CUDA
+	@$(BIN)/python -m upkeep.cuda
+
+release-check: $(INSTALLED)  ## what a machine can check of a release
+	@$(BIN)/python -m upkeep.release
+
 clean:  ## delete what was built, results included
 	rm -rf _build
 
@@ -70,13 +92,18 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
 	  f"The book needs Python 3.11, 3.12 or 3.13; $(PYTHON) is {v[0]}.{v[1]}.\n" \
 	  "Name another one like this: make PYTHON=python3.12 book")'
-	@$(PYTHON) -m venv .venv || { echo "The book needs Python's venv module; on Debian and" \
-	  "Ubuntu it comes with: apt-get install python3-venv"; rm -rf .venv; exit 1; }
+	@test -w . || { echo "The book is installed and built in its own folder, and $$PWD cannot be" \
+	  "written: copy it to a place where you may write, and run make there."; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "The environment .venv could not be made: see above. If" \
+	  "Python's venv module is missing: on Debian and Ubuntu, apt-get install python3-venv"; \
+	  rm -rf .venv; exit 1; }
 ifneq ($(TORCH_INDEX),)
 	@echo "Installing $(TORCH) for the CPU from $(TORCH_INDEX)"
 	@$(BIN)/python -m pip install --no-deps --retries 0 --timeout 15 --index-url $(TORCH_INDEX) \
 	  '$(TORCH)' || echo "The CPU build of torch was not found there; taking PyPI's."
 endif
 	@echo "Installing the rest; the first time this takes a few minutes"
-	@$(BIN)/python -m pip install -r requirements-dev.txt
+	@$(BIN)/python -m pip install -r requirements-dev.txt || { echo "Installing failed: see above." \
+	  "It needs PyPI, or another index that pip is told of (PIP_INDEX_URL), and 1.5 GB of disk." \
+	  "What was installed stays; run the same command again."; exit 1; }
 	@touch $@

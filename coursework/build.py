@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nbformat
+from sqlalchemy.exc import SQLAlchemyError
 
 from coursework.assignments import ASSIGNMENTS, SOURCE
 from coursework.feedback import open_assignment
@@ -215,8 +216,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     started = time.monotonic()
     try:
         build(chosen.stems, chosen.output)
-    except ValueError as error:
+    except (ValueError, OSError, SQLAlchemyError) as error:
         sys.exit(f"{error}\nThe last good packs are untouched.")
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted: the last good packs are untouched")
     print(f"The coursework is built ({time.monotonic() - started:.0f} s).")
     print(f"For students:    {chosen.output / STUDENTS / ZIP} and the notebooks beside it")
     print(f"For instructors: {chosen.output / INSTRUCTOR}, a course of nbgrader")

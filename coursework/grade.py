@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from coursework.assignments import ASSIGNMENTS
@@ -265,6 +266,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_report(chosen.output)
     except ValueError as error:
         sys.exit(f"{error}")
+    except (OSError, SQLAlchemyError) as error:
+        sys.exit(f"{error}\nMarks that were written are kept; the same command goes on.")
     except KeyboardInterrupt:
         close_all()
         done = sum(marks_path(chosen.output, job).exists() for job in jobs)

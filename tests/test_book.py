@@ -53,7 +53,9 @@ def test_bootstrap_names_the_public_address(chapter):
     assert f'BOOK = "{notebooks.setting(ROOT)}"' in tagged[0].source
 
 
-def run_bootstrap(chapter, folder: Path, address: Path | str) -> subprocess.CompletedProcess:
+def run_bootstrap(
+    chapter, folder: Path, address: Path | str, **more: str
+) -> subprocess.CompletedProcess:
     """Run a chapter's first code cell alone in a folder, as Colab does, and import helpers."""
     cell = next(c for c in chapter.cells if "bootstrap" in c.metadata.get("tags", []))
     code = cell.source + "\nimport helpers.checks\nprint(helpers.__file__)"
@@ -61,7 +63,7 @@ def run_bootstrap(chapter, folder: Path, address: Path | str) -> subprocess.Comp
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,
-        env=surroundings | {"BOOK_REPOSITORY": str(address)},
+        env=surroundings | {"BOOK_REPOSITORY": str(address)} | more,
         capture_output=True,
         text=True,
         check=False,
@@ -80,7 +82,31 @@ def test_a_chapter_alone_in_an_empty_folder_fetches_the_helpers(chapter, tmp_pat
 def test_a_chapter_alone_without_a_network_says_what_it_needs(chapter, tmp_path):
     result = run_bootstrap(chapter, tmp_path, tmp_path / "nowhere")
     assert result.returncode == 1
-    assert "This needs a network, or the folder helpers/ beside this file." in result.stderr
+    message = "This needs git and a network, or the folder helpers/ beside this file."
+    assert message in result.stderr
+
+
+def test_a_chapter_alone_without_git_says_what_it_needs(chapter, tmp_path):
+    result = run_bootstrap(chapter, tmp_path, ROOT, PATH=str(tmp_path))
+    assert result.returncode == 1
+    assert "This needs git and a network, or the folder helpers/" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_all_chapters_begin_with_the_same_cell():
+    found = [notebooks.code_cells(notebooks.read(path))[0] for path in CHAPTERS]
+    assert {"bootstrap" in cell.metadata.tags for cell in found} == {True}
+    assert len({cell.source for cell in found}) == 1
+
+
+def test_a_fetch_that_was_cut_off_is_begun_anew(tmp_path):
+    part = tmp_path / "line-by-line.part"
+    (part / "helpers").mkdir(parents=True)
+    (part / "helpers/checks.py").write_text("half of it")
+    result = run_bootstrap(notebooks.read(CHAPTERS[0]), tmp_path, ROOT)
+    assert result.returncode == 0, result.stderr
+    assert str(tmp_path / "line-by-line/helpers") in result.stdout
+    assert not part.exists()
 
 
 def test_no_error_is_stored(chapter):

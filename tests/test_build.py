@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import notebooks
 import pytest
-from build import publish, require_writable
+from build import publish, recover
 from line_by_line import GITHUB, ledger
 from nbformat import v4
 
@@ -194,7 +196,7 @@ def test_an_unwritable_build_folder_is_named(tmp_path):
     """Root may write anywhere, so a file stands where the folder should."""
     (tmp_path / "_build").write_text("")
     with pytest.raises(ValueError, match=r"needs to write in .*_build, and cannot"):
-        require_writable(tmp_path / "_build")
+        notebooks.require_writable(tmp_path / "_build")
 
 
 @pytest.fixture
@@ -213,9 +215,9 @@ def test_a_folder_without_permission_is_named(nobody):
         build = Path(folder, "_build")
         build.mkdir(mode=0o555)
         with pytest.raises(ValueError, match="Permission denied"):
-            require_writable(build)
+            notebooks.require_writable(build)
         build.chmod(0o755)
-        require_writable(build)
+        notebooks.require_writable(build)
 
 
 def test_publishing_that_fails_puts_the_old_site_back(tmp_path, monkeypatch):
@@ -238,6 +240,100 @@ def test_publishing_that_fails_puts_the_old_site_back(tmp_path, monkeypatch):
     publish(source, target)
     assert (target / "index.html").read_text() == "new"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["html", "work"]
+
+
+KILLED_BETWEEN_RENAMES = """
+import os, signal, sys
+from pathlib import Path
+import build
+rename = Path.rename
+def rename_or_die(path, to):
+    if path.name == "html.new":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(path, to)
+Path.rename = rename_or_die
+build.publish(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def test_a_site_lost_between_two_renames_comes_back(tmp_path):
+    source, target = tmp_path / "work", tmp_path / "html"
+    for folder, text in ((source, "new"), (target, "old")):
+        folder.mkdir()
+        (folder / "index.html").write_text(text)
+    command = [sys.executable, "-c", KILLED_BETWEEN_RENAMES, str(source), str(target)]
+    tools = os.environ | {"PYTHONPATH": str(ROOT / "tools")}
+    killed = subprocess.run(command, env=tools, check=False)
+    assert (killed.returncode, target.exists()) == (-signal.SIGKILL, False)
+    recover(target)  # the first thing that a build does
+    assert (target / "index.html").read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["html", "work"]
+
+
+def test_a_notebook_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "one.ipynb"
+    nbformat.write(chapter(), path)
+    before, write_text = path.read_bytes(), Path.write_text
+
+    def fill_the_disk(path: Path, text: str, *settings: str) -> None:
+        write_text(path, text[: len(text) // 2], *settings)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fill_the_disk)
+    with pytest.raises(OSError, match="No space left"):
+        notebooks.write(path, chapter("1 + 1"))
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["one.ipynb"]
+
+
+@pytest.mark.parametrize("damage", ["", '{"cells": [', None], ids=["empty", "half", "missing"])
+def test_results_that_were_half_kept_count_as_stale(tmp_path, damage):
+    """jupyter-cache notes a result first and writes it then; a kill in between leaves the note."""
+    path = tmp_path / "one.ipynb"
+    notebook = v4.new_notebook(cells=[v4.new_code_cell("1 + 1", execution_count=1)])
+    nbformat.write(notebook, path)
+    (tmp_path / "requirements.txt").write_text("")
+    notebooks.keep(tmp_path, path, notebook)
+    assert notebooks.executed(tmp_path, path) is not None
+    (kept,) = (tmp_path / notebooks.CACHE / "executed").glob("*/*.ipynb")
+    kept.unlink() if damage is None else kept.write_text(damage)
+    assert notebooks.executed(tmp_path, path) is None
+    notebooks.keep(tmp_path, path, notebook)
+    assert notebooks.executed(tmp_path, path) is not None
+
+
+@pytest.mark.parametrize(("free", "short"), [(3_000_000, True), (3_000_000_000, False)])
+def test_a_full_disk_is_named_with_advice(tmp_path, monkeypatch, free, short):
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=free))
+    said = notebooks.stopped_by_disk(tmp_path, OSError(28, "No space left on device"))
+    assert "No space left on device" in said
+    assert ("The disk has 3 MB free; a build needs about" in said) is short
+    assert "Notebooks and the last good site are as they were" in said
+
+
+HOLDS_THE_LOCK = """
+import subprocess, sys
+from pathlib import Path
+import notebooks
+with notebooks.alone(Path(sys.argv[1]), notebooks.Progress()):
+    wait = ["sh", "-c", "until [ -e go ]; do sleep 0.05; done"]
+    subprocess.Popen(wait, cwd=sys.argv[1], pass_fds=notebooks.inherit_lock())
+    print("held", flush=True)
+"""
+
+
+@pytest.mark.skipif(notebooks.fcntl is None, reason="needs fcntl, which Windows lacks")
+def test_a_second_command_waits_for_what_the_first_left_running(tmp_path, capsys):
+    command = [sys.executable, "-c", HOLDS_THE_LOCK, str(tmp_path)]
+    tools = os.environ | {"PYTHONPATH": str(ROOT / "tools")}
+    subprocess.run(command, env=tools, check=True, stdout=subprocess.DEVNULL)
+    go = tmp_path / "go"  # the first has ended, its child has not
+    threading.Timer(0.5, go.touch).start()
+    with notebooks.alone(tmp_path, notebooks.Progress()):
+        assert go.exists()
+    assert "waiting for its end" in capsys.readouterr().out
+    with notebooks.alone(tmp_path, notebooks.Progress()):
+        assert capsys.readouterr().out == "", "nobody else is there"
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,14 @@ import hashlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from notebooks import Progress, main, refresh
+from notebooks import Progress, inherit_lock, main, refresh, room_left
 
-JUPYTER_BOOK = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+# Ctrl-C reaches Sphinx too, which would answer with a traceback; this program ends it instead.
+DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+JUPYTER_BOOK = [sys.executable, "-c", f"{DEAF}; from jupyter_book.cli.main import main; main()"]
 
 
 def build(root: Path, progress: Progress) -> None:
@@ -26,7 +27,7 @@ def build(root: Path, progress: Progress) -> None:
         ValueError: If `_build` is not writable or a page has warnings.
     """
     started = time.monotonic()
-    require_writable(root / "_build")
+    recover(root / "_build/html")
     refresh(root, progress)
     work = root / "_build/work"
     make_pages(root, work, progress)
@@ -34,16 +35,6 @@ def build(root: Path, progress: Progress) -> None:
     progress.done(f"The book is built ({time.monotonic() - started:.0f} s).")
     print(f"Open {root / '_build/html/index.html'}")
     print("or run `make serve` and open http://127.0.0.1:8000")
-
-
-def require_writable(folder: Path) -> None:
-    """Raise ValueError unless files can be written in the folder."""
-    try:
-        folder.mkdir(exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        message = f"The build needs to write in {folder}, and cannot: {error.strerror}."
-        raise ValueError(message) from error
 
 
 def make_pages(root: Path, work: Path, progress: Progress) -> None:
@@ -59,12 +50,20 @@ def make_pages(root: Path, work: Path, progress: Progress) -> None:
     stamp.unlink(missing_ok=True)
     options = ["-W", "-n", "--keep-going", "--path-output", str(work)]
     command = [*JUPYTER_BOOK, "build", str(root), *options]
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
-            if "%]" in line:  # "reading sources... [ 50%] book/index" and the like
-                progress.show(" ".join(line.split()))
+    settings = {"cwd": root, "stdout": subprocess.PIPE, "text": True, "pass_fds": inherit_lock()}
+    with subprocess.Popen(command, **settings) as process:
+        try:
+            for line in process.stdout:
+                if "%]" in line:  # "reading sources... [ 50%] book/index" and the like
+                    progress.show(" ".join(line.split()))
+        except KeyboardInterrupt:
+            process.kill()
+            raise
     if process.returncode:
-        raise ValueError("The pages have the warnings above. The last good site is untouched.")
+        raise ValueError(
+            "The pages have the warnings or the error above. The last good site is untouched."
+            f"{room_left(root)}"
+        )
     stamp.write_text(state)
 
 
@@ -83,18 +82,30 @@ def _machinery(root: Path) -> str:
 
 def publish(source: Path, target: Path) -> None:
     """Put a copy of the source in the target's place, all at once."""
-    fresh, old = target.with_name("html.new"), target.with_name("html.old")
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(source, fresh)
+    fresh, old = _beside(target)
     try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(source, fresh)
         if target.exists():
             shutil.rmtree(old, ignore_errors=True)
             target.rename(old)
         fresh.rename(target)
     finally:
-        if old.exists() and not target.exists():
-            old.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+        recover(target)
+
+
+def recover(target: Path) -> None:
+    """Put the old site back if its successor never came, and delete what lies beside it."""
+    fresh, old = _beside(target)
+    if old.exists() and not target.exists():
+        old.rename(target)
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _beside(target: Path) -> tuple[Path, Path]:
+    """Where a site waits before it takes the target's place, and where the old one waits."""
+    return target.with_name("html.new"), target.with_name("html.old")
 
 
 if __name__ == "__main__":

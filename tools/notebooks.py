@@ -15,10 +15,12 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
@@ -29,11 +31,19 @@ from jupyter_cache.cache.db import NbCacheRecord
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from nbformat.validator import NotebookValidationError
 from sphinx_external_toc.parsing import parse_toc_yaml
+from sqlalchemy.exc import SQLAlchemyError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path("_build/.jupyter_cache")
 CELL_TIMEOUT = 120  # seconds
+DISK_SPACE = 150  # MB of _build: results, pages in the making, the site and its successor
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 PASSING_METADATA = ("execution", "ExecuteTime", "collapsed", "scrolled", "trusted")
 BOOTSTRAP_LINE = re.compile(r'^BOOK = "[^"]*"', re.MULTILINE)
@@ -41,6 +51,9 @@ BOOTSTRAP_LINE = re.compile(r'^BOOK = "[^"]*"', re.MULTILINE)
 # One thread: faster on small models, and the same digits whatever the number of cores.
 # Static figures: sliders that work without a kernel, even if the shell belongs to an editor.
 KERNEL_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "EXPLORE_MODE": "static"}
+
+
+_held: list[int] = []  # the lock of this process, while it has one
 
 
 class NotebookError(Exception):
@@ -99,6 +112,44 @@ class Progress:
             print()
 
 
+def require_writable(folder: Path) -> None:
+    """Raise ValueError unless files can be written in the folder."""
+    try:
+        folder.mkdir(exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        message = f"The build needs to write in {folder}, and cannot: {error.strerror}."
+        raise ValueError(message) from error
+
+
+@contextmanager
+def alone(folder: Path, progress: Progress) -> Iterator[None]:
+    """Wait until no other command of the book works in the folder, and keep others out.
+
+    The lock is an open file. Programs that are started with `inherit_lock` hold it too, so
+    that what outlives a killed build does not meet the next one.
+    """
+    if fcntl is None:  # Windows: whoever starts two builds there is not warned
+        yield
+        return
+    with open(folder / "lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.done("Another command of the book is at work here; waiting for its end.")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        _held.append(file.fileno())
+        try:
+            yield
+        finally:
+            _held.clear()
+
+
+def inherit_lock() -> tuple[int, ...]:
+    """What `subprocess` takes as `pass_fds` to have a program hold the lock too."""
+    return tuple(_held)
+
+
 def chapters(root: Path) -> list[Path]:
     """The notebooks named in _toc.yml, in the order of the book."""
     site = parse_toc_yaml(root / "_toc.yml")
@@ -109,6 +160,17 @@ def chapters(root: Path) -> list[Path]:
 def setting(root: Path) -> str:
     """The repository's public address: the one place that holds it is _config.yml."""
     return yaml.safe_load((root / "_config.yml").read_text("utf8"))["repository"]["url"]
+
+
+def git(root: Path, *command: str) -> str:
+    """What git prints; nothing if it fails or is not there."""
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(root), *command], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return result.stdout.strip() if result.returncode == 0 else ""
 
 
 def read(path: Path) -> NotebookNode:
@@ -184,9 +246,9 @@ def executed(root: Path, path: Path) -> NotebookNode | None:
     notebook = read(path)
     cache = get_cache(root / CACHE)
     record = _record(cache, fingerprint(root, notebook))
-    if record is None:
+    results = record and _results(cache, record)
+    if results is None:
         return None
-    results = cache.get_cache_bundle(record.pk).nb
     for cell, result in zip(code_cells(notebook), code_cells(results), strict=True):
         cell.outputs, cell.execution_count = result.outputs, result.execution_count
     return notebook
@@ -195,6 +257,27 @@ def executed(root: Path, path: Path) -> NotebookNode | None:
 def _record(cache: JupyterCacheAbstract, wanted: str) -> NbCacheRecord | None:
     records = cache.list_cache_records()
     return next((r for r in records if r.data.get("fingerprint") == wanted), None)
+
+
+def _results(cache: JupyterCacheAbstract, record: NbCacheRecord) -> NotebookNode | None:
+    """The notebook kept with a record, or None if it is not there whole.
+
+    jupyter-cache writes the record first and the notebook then, so a build that was killed, or
+    ran out of disk, may have left one without the other. Both are then taken away.
+    """
+    try:
+        return cache.get_cache_bundle(record.pk).nb
+    except (KeyError, ValueError, NotebookValidationError):
+        _forget(cache, record)
+        return None
+
+
+def _forget(cache: JupyterCacheAbstract, record: NbCacheRecord) -> None:
+    """Take a record away, and its notebook if that is there."""
+    with suppress(KeyError):
+        cache.remove_cache(record.pk)
+        return
+    NbCacheRecord.remove_record(record.pk, cache.db)
 
 
 def seconds_of(root: Path, path: Path) -> float | None:
@@ -221,9 +304,15 @@ def refresh(root: Path, progress: Progress) -> None:
         keep(root, path, notebook, seconds)
 
 
-def run(path: Path, progress: Progress) -> NotebookNode:
-    """Execute a notebook in a kernel of its own, started in the notebook's folder."""
-    notebook = read(path)
+def run(path: Path, progress: Progress, notebook: NotebookNode | None = None) -> NotebookNode:
+    """Execute a notebook in a kernel of its own, started in the notebook's folder.
+
+    Args:
+        path: Where the notebook lies.
+        progress: What is told of each cell.
+        notebook: What is executed in its place, if not what the file holds.
+    """
+    notebook = notebook or read(path)
     started = time.monotonic()
     current = 0
 
@@ -276,9 +365,11 @@ def keep(root: Path, path: Path, notebook: NotebookNode, seconds: float | None =
     old = [r for r in records if (r.hashkey, r.data.get("fingerprint")) != (key, current)]
     for record in old:
         seconds = seconds or record.data.get("execution_seconds")
-        cache.remove_cache(record.pk)
+        _forget(cache, record)
     if len(old) == len(records):
         data = {"fingerprint": current, "execution_seconds": seconds}
+        # A folder that was left empty would stop jupyter-cache.
+        shutil.rmtree(root / CACHE / "executed" / key, ignore_errors=True)
         cache.cache_notebook_bundle(CacheBundleIn(notebook, str(path), data=data), overwrite=True)
 
 
@@ -308,10 +399,20 @@ def canonical(notebook: NotebookNode, url: str) -> NotebookNode:
 
 
 def write(path: Path, notebook: NotebookNode) -> None:
-    """Write a notebook if it differs from the file."""
+    """Write a notebook if it differs from the file.
+
+    The file is replaced in one step, so that a full disk or a kill in between loses nothing.
+    """
     text = nbformat.writes(notebook) + "\n"
-    if path.read_text("utf8") != text:
-        path.write_text(text, "utf8")
+    if path.read_text("utf8") == text:
+        return
+    whole = path.with_name(f".{path.name}.new")
+    try:
+        whole.write_text(text, "utf8")
+        shutil.copymode(path, whole)
+        whole.replace(path)
+    finally:
+        whole.unlink(missing_ok=True)
 
 
 def store(root: Path, progress: Progress) -> None:
@@ -325,13 +426,40 @@ def store(root: Path, progress: Progress) -> None:
         progress.done(f"{path.relative_to(root)}  outputs stored")
 
 
+def stopped_by_disk(root: Path, error: Exception) -> str:
+    """What to say of a file that could not be read or written."""
+    reason = getattr(error, "orig", error)  # SQLAlchemy wraps what the database said
+    return (
+        f"A file could not be read or written: {reason}\n"
+        "Notebooks and the last good site are as they were. Run the same command again when the "
+        f"reason is gone; if that does not help, `make clean` deletes all results."
+        f"{room_left(root)}"
+    )
+
+
+def room_left(root: Path) -> str:
+    """A sentence if there is little room on the disk, else nothing."""
+    free = shutil.disk_usage(root).free / 1e6
+    if free > DISK_SPACE:
+        return ""
+    return f"\nThe disk has {free:.0f} MB free; a build needs about {DISK_SPACE} MB."
+
+
 def main(action: Callable[[Path, Progress], None]) -> None:
     """Run an action on this repository; a failure is one message and exit code 1."""
     progress = Progress()
     try:
-        action(ROOT, progress)
+        require_writable(ROOT / "_build")
+        with alone(ROOT / "_build", progress):
+            action(ROOT, progress)
     except (NotebookError, ValueError) as error:
         raise SystemExit(f"\n{error}") from error
+    except (OSError, SQLAlchemyError) as error:
+        raise SystemExit(f"\n{stopped_by_disk(ROOT, error)}") from error
+    except RuntimeError as error:  # what jupyter-cache makes of trouble with its database
+        if not isinstance(error.__cause__, SQLAlchemyError):
+            raise
+        raise SystemExit(f"\n{stopped_by_disk(ROOT, error.__cause__)}") from error
     except KeyboardInterrupt:
         raise SystemExit("\ninterrupted") from None
 

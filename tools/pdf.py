@@ -10,15 +10,14 @@ the links. No TeX is needed, and figures, tables and formulas look as they do on
 import io
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
-from build import build, require_writable
-from notebooks import Progress, main, setting
+from build import build
+from notebooks import Progress, git, main, setting
 from one_document import About, join
 from playwright.sync_api import Browser, Page, sync_playwright
 from print_fonts import FORMULA_FONTS, convert_fonts, font_rules, formula_font_rules
@@ -43,7 +42,6 @@ def make_pdf(root: Path, progress: Progress) -> None:
     """
     started = time.monotonic()
     executable = find_browser()
-    require_writable(root / "_build")
     if not (root / "_build/html/index.html").exists():
         build(root, progress)
     target = root / RESULT
@@ -122,17 +120,6 @@ def version(root: Path) -> str:
         return time.strftime("Version of %Y-%m-%d")
     changed = git(root, "status", "--porcelain", "--untracked-files=no")
     return f"Version of {commit}{' with changes' if changed else ''}"
-
-
-def git(root: Path, *command: str) -> str:
-    """What git prints; nothing if it fails or is not there."""
-    try:
-        result = subprocess.run(
-            ["git", "-C", str(root), *command], capture_output=True, text=True, check=False
-        )
-    except OSError:
-        return ""
-    return result.stdout.strip() if result.returncode == 0 else ""
 
 
 # Printing

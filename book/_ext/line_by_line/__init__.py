@@ -1,7 +1,6 @@
 """The book's Sphinx extension: fresh results, one public address, pages without third parties."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from notebooks import (
     Progress,
     chapters,
     fingerprint,
+    git,
     read,
     refresh,
 )
@@ -59,9 +59,7 @@ GITHUB = re.compile(r"^(?:https://|ssh://git@|git@)github\.com[/:]([^/]+)/(.+?)(
 def use_own_address(app: Sphinx, config: Config) -> None:
     """Point buttons and links at the fork if this clone's `origin` is one on GitHub."""
     theme = config.html_theme_options
-    command = ["git", "-C", app.srcdir, "remote", "get-url", "origin"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if match := GITHUB.match(result.stdout.strip()):
+    if match := GITHUB.match(git(Path(app.srcdir), "remote", "get-url", "origin")):
         theme["repository_url"] = "https://github.com/{}/{}".format(*match.groups())
     owner, name = theme["repository_url"].split("/")[-2:]
     branch, first = theme["repository_branch"], "book/01_autoregressive.ipynb"
