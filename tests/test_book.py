@@ -46,10 +46,8 @@ def test_every_code_cell_was_executed_in_order(chapter):
 
 
 def test_stored_form_is_canonical(chapter):
-    before = nbformat.writes(chapter)
-    assert (
-        nbformat.writes(notebooks.canonical(chapter, notebooks.bootstrap_values(ROOT))) == before
-    )
+    before, values = nbformat.writes(chapter), notebooks.bootstrap_values(ROOT)
+    assert nbformat.writes(notebooks.canonical(chapter, values)) == before, "run `make notebooks`"
 
 
 def test_bootstrap_names_the_public_address(chapter):

@@ -26,14 +26,9 @@ def run(command: Sequence[object], **settings: object) -> subprocess.CompletedPr
         RuntimeError: If it fails; the message holds the command and the end of its output.
     """
     words = [str(word) for word in command]
-    settings = {"text": True, "check": False, "encoding": "utf8", "errors": "replace"} | settings
-    result = subprocess.run(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        **settings,
-    )
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
+    text = {"encoding": "utf8", "errors": "replace"}
+    result = subprocess.run(words, check=False, **streams, **text, **settings)
     if result.returncode:
         raise RuntimeError(f"failed: {' '.join(words)}\n{result.stdout[-3000:]}")
     return result
