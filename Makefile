@@ -12,6 +12,7 @@ TORCH := $(shell grep '^torch==' requirements.txt)
 .DEFAULT_GOAL := help
 .PHONY: help book pdf test lab serve serve-live notebooks lint bench benchmark
 .PHONY: coursework grade clean distclean
+.PHONY: upkeep-installed colab binder matrix lock upgrade
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,11 +55,29 @@ benchmark: $(INSTALLED)  ## measure run time, memory, page weight and the real m
 	$(BIN)/python -m benchmarks
 
 bench: $(INSTALLED)  ## compare flows, bounds and games with other programs, for the speed page
-	$(BIN)/python -m pip install -q -r requirements-bench.txt
+	$(BIN)/python -m pip install -q -r requirements-bench.txt -c constraints.txt
 	$(BIN)/python -m benchmarks.flows
 	$(BIN)/python -m benchmarks.importance
 	$(BIN)/python -m benchmarks.games
 	$(BIN)/python -m benchmarks.marking
+
+upkeep-installed: $(INSTALLED)
+	@$(BIN)/python -m pip install -q -r requirements-upkeep.txt -c constraints.txt
+
+colab: upkeep-installed  ## run each chapter and assignment alone, with the versions of Colab
+	@$(BIN)/python -m upkeep.colab
+
+binder: upkeep-installed book  ## do Binder's steps without an engine: install, run, open
+	@$(BIN)/python -m upkeep.binder
+
+matrix: upkeep-installed  ## test all supported Pythons with old and new versions: [ROWS=--all]
+	@$(BIN)/python -m upkeep.matrix $(ROWS)
+
+lock: upkeep-installed  ## write constraints.txt anew after a pin was changed
+	@$(BIN)/python -m upkeep.lock
+
+upgrade: upkeep-installed  ## raise what the pins leave open, and say which pins could rise
+	@$(BIN)/python -m upkeep.lock --upgrade
 
 clean:  ## delete what was built, results included
 	rm -rf _build
@@ -66,7 +85,7 @@ clean:  ## delete what was built, results included
 distclean: clean  ## delete the environment too
 	rm -rf .venv
 
-$(INSTALLED): requirements.txt requirements-dev.txt
+$(INSTALLED): requirements.txt requirements-dev.txt requirements-coursework.txt constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
 	  f"The book needs Python 3.11, 3.12 or 3.13; $(PYTHON) is {v[0]}.{v[1]}.\n" \
 	  "Name another one like this: make PYTHON=python3.12 book")'
@@ -78,5 +97,5 @@ ifneq ($(TORCH_INDEX),)
 	  '$(TORCH)' || echo "The CPU build of torch was not found there; taking PyPI's."
 endif
 	@echo "Installing the rest; the first time this takes a few minutes"
-	@$(BIN)/python -m pip install -r requirements-dev.txt
+	@$(BIN)/python -m pip install -r requirements-dev.txt -c constraints.txt
 	@touch $@
