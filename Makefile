@@ -38,9 +38,10 @@ serve-live: book  ## the same, with live code in the pages, which runs on this m
 notebooks: $(INSTALLED)  ## execute what is stale and store the outputs in the notebooks
 	@$(BIN)/python tools/notebooks.py
 
-lint: $(INSTALLED)  ## check form and common mistakes, in notebooks too
+lint: $(INSTALLED)  ## check form and common mistakes, in notebooks and workflows too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 coursework: $(INSTALLED)  ## build the notebooks of coursework, for students and for instructors
 	@$(BIN)/python -m coursework.build

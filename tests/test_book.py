@@ -10,6 +10,8 @@ from pathlib import Path
 import nbformat
 import notebooks
 import pytest
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from upkeep.colab import repository
 
@@ -19,6 +21,12 @@ HIDDEN = {"hide-input", "remove-input", "hide-cell", "remove-cell"}
 LONGEST_CELL = 25  # lines
 WORDS = range(2500, 3501)
 VISIBLE_CODE_CELLS = range(12, 19)
+# What a renderer leaves as it is: Markdown that it did not take, and what only MyST knows.
+RAW = re.compile(
+    r"\*\*|__|``|:::|\]\(|\]\[|\$|^\s*%|\{[a-z:_.#-]+[^}]*\}|</?[a-z][^>]*>|^#+ |^\|.*\|$",
+    re.MULTILINE,
+)
+IN_HTML = re.compile(r"\*\*|`|\]\(|:::|\{[a-z]+\}")
 
 
 @pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
@@ -138,6 +146,43 @@ def test_a_chapter_alone_without_a_network_says_what_it_needs(tmp_path):
     result = run_bootstrap(tmp_path, tmp_path / "nowhere")
     assert result.returncode == 1
     assert "This needs a network, or the folder helpers/ beside this file." in result.stderr
+
+
+def raw_markup(source: str) -> list[str]:
+    """Pieces of a Markdown cell that Colab, JupyterLab and GitHub would show as they are typed."""
+    reader = MarkdownIt("commonmark", {"html": True}).enable("table")
+    found = []
+    for block in reader.use(dollarmath_plugin, double_inline=True).parse(source):
+        for token in [block, *(block.children or [])]:
+            if token.type == "text":
+                found += RAW.findall(token.content)
+            elif token.type == "html_block":
+                found += IN_HTML.findall(re.sub(r"<[^>]*>", "", token.content))
+            elif token.type == "fence" and token.info.startswith("{"):
+                found.append(token.info)
+    return found
+
+
+def test_no_raw_markup_is_shown_anywhere(chapter):
+    cells = (cell.source for cell in chapter.cells if cell.cell_type == "markdown")
+    assert {source: raw for source in cells if (raw := raw_markup(source))} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "see {ref}`claims`",
+        "```{note}\nMyST alone knows this.\n```",
+        ":::{note}\nThis too.\n:::",
+        "[a link](https://example.org){.launch}",
+        "<div>\n**never bold**\n</div>",
+        "half **bold",
+        "a formula $x that never ends",
+        "% a comment of MyST's",
+    ],
+)
+def test_raw_markup_is_recognized(source):
+    assert raw_markup(source)
 
 
 def test_no_error_is_stored(chapter):
