@@ -58,14 +58,8 @@ def execute(
 
 def _manager(folder: Path, python: Path, prelude: str) -> AsyncKernelManager:
     """A manager that starts kernels with another Python."""
-    command = [
-        str(python),
-        "-Xfrozen_modules=off",
-        "-c",
-        f"{prelude}; {LAUNCH}",
-        "-f",
-        "{connection_file}",
-    ]
+    command = [str(python), "-Xfrozen_modules=off", "-c", f"{prelude}; {LAUNCH}"]
+    command += ["--log-level=ERROR", "-f", "{connection_file}"]
     spec = {"argv": command, "display_name": "another", "language": "python"}
     (folder / "another").mkdir()
     (folder / "another/kernel.json").write_text(json.dumps(spec))
