@@ -31,8 +31,9 @@ REPORT = """<testsuites><testsuite>
 
 
 def stored(name: str) -> dict:
-    """The kept results of a command."""
-    return json.loads((ROOT / f"upkeep/{name}.json").read_text("utf8"))
+    """The kept results of a command; empty if it never ran to its end."""
+    path = ROOT / f"upkeep/{name}.json"
+    return json.loads(path.read_text("utf8")) if path.exists() else {}
 
 
 def locked() -> dict[str, Requirement]:
@@ -142,7 +143,8 @@ def test_a_python_that_nobody_has_is_said_to_be_missing(monkeypatch):
 
 def test_every_notebook_ran_as_in_colab():
     kept = stored("colab")
-    asked = {name for name in pins("upkeep/colab.txt").items()}
+    assert kept, "run `make colab`"
+    asked = set(pins("upkeep/colab.txt").items())
     assert asked <= {(n, v.split("+")[0]) for n, v in kept["versions"].items()}
     assert set(kept["notebooks"]) == {*CHAPTERS, *(f"{colab.COURSEWORK}{n}" for n in ASSIGNMENTS)}
     version = kept["notebooks"][CHAPTERS[0]]["fetched"][0].removeprefix("line-by-line-")
@@ -185,6 +187,7 @@ def test_binder_installs_before_it_copies_the_book():
 
 def test_chapters_fit_into_binder_and_open_there():
     kept = stored("binder")
+    assert kept, "run `make binder`"
     assert set(kept["chapters"]) == set(CHAPTERS) and kept["torch"].endswith("+cpu")
     assert binder.trouble(kept) == []
 
