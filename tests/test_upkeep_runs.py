@@ -101,7 +101,7 @@ def test_a_row_that_was_run_holds(row):
     for name, version in kept["versions"].items():
         assert Version(version) >= Version(FLOORS[name])
         if row == f"{matrix.PYTHONS[0]}-oldest":
-            assert Version(version) == Version(FLOORS[name])
+            assert Version(version).release == Version(FLOORS[name]).release
 
 
 def test_both_ends_of_the_supported_versions_were_run():
