@@ -138,21 +138,23 @@ def run_chapters(python: Path, home: Path) -> dict[str, dict]:
 
 @contextlib.contextmanager
 def lab(python: Path, home: Path) -> Iterator[tuple[str, str]]:
-    """JupyterLab in the image's files, as Binder starts it; its address and its token."""
+    """JupyterLab in the image's files, new as Binder starts it; its address and its token."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port, token = free.getsockname()[1], secrets.token_hex(8)
     command = [python, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
     command += [f"--IdentityProvider.token={token}", "--ServerApp.port_retries=0"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    server = subprocess.Popen([str(word) for word in command], cwd=home, **quiet)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        wait_for(f"{address}/api?token={token}", server)
-        yield address, token
-    finally:
-        server.terminate()
-        server.wait()
+    with tempfile.TemporaryDirectory() as workspaces:
+        command += [f"--LabApp.workspaces_dir={workspaces}"]
+        server = subprocess.Popen([str(word) for word in command], cwd=home, **quiet)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            wait_for(f"{address}/api?token={token}", server)
+            yield address, token
+        finally:
+            server.terminate()
+            server.wait()
 
 
 def wait_for(url: str, server: subprocess.Popen) -> None:
@@ -170,8 +172,10 @@ def wait_for(url: str, server: subprocess.Popen) -> None:
     raise RuntimeError("JupyterLab did not start")
 
 
-def opened(address: str, token: str, paths: list[str]) -> dict[str, str]:
+def opened(python: Path, home: Path, paths: list[str]) -> dict[str, str]:
     """The title of the tab that JupyterLab shows for each link of the site's Binder buttons.
+
+    Each link gets a server of its own, as on Binder: JupyterLab opens again what was open before.
 
     Raises:
         Unavailable: If there is no browser.
@@ -185,12 +189,13 @@ def opened(address: str, token: str, paths: list[str]) -> dict[str, str]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable)
         for path in paths:
-            page = browser.new_context().new_page()
-            page.goto(f"{address}/lab/tree/{path}?token={token}")
-            page.wait_for_selector(".jp-NotebookPanel .jp-MarkdownOutput h1", timeout=120_000)
-            current = page.locator("#jp-main-dock-panel .lm-mod-current .lm-TabBar-tabLabel")
-            titles[path] = current.first.inner_text()
-            page.context.close()
+            with lab(python, home) as (address, token):
+                page = browser.new_context().new_page()
+                page.goto(f"{address}/lab/tree/{path}?token={token}", timeout=120_000)
+                page.wait_for_selector(".jp-NotebookPanel h1", timeout=120_000)
+                current = page.locator("#jp-main-dock-panel .lm-mod-current .lm-TabBar-tabLabel")
+                titles[path] = current.first.inner_text()
+                page.context.close()
         browser.close()
     return titles
 
@@ -228,11 +233,10 @@ def check() -> dict[str, object]:
             shutil.copy2(ROOT / file, home / file)
         about["book_mib"] = round(size(home), 1)
         about["chapters"] = run_chapters(python, home)
-        with lab(python, home) as (address, token):
-            about["opened"] = opened(address, token, places)
-    shutil.rmtree(folder)
+        about["opened"] = opened(python, home, places)
     if wrong := trouble(about):
         raise ValueError("\n".join(wrong))
+    shutil.rmtree(folder)
     return about
 
 
