@@ -13,6 +13,7 @@ TORCH := $(shell grep '^torch==' requirements.txt)
 .PHONY: help book pdf test lab serve serve-live notebooks lint bench benchmark
 .PHONY: coursework grade clean distclean
 .PHONY: faults recipes chapter links times cuda release-check
+.PHONY: upkeep-installed colab binder matrix lock upgrade
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,9 +39,10 @@ serve-live: book  ## the same, with live code in the pages, which runs on this m
 notebooks: $(INSTALLED)  ## execute what is stale and store the outputs in the notebooks
 	@$(BIN)/python tools/notebooks.py
 
-lint: $(INSTALLED)  ## check form and common mistakes, in notebooks too
+lint: $(INSTALLED)  ## check form and common mistakes, in notebooks and workflows too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 coursework: $(INSTALLED)  ## build the notebooks of coursework, for students and for instructors
 	@$(BIN)/python -m coursework.build
@@ -55,7 +57,7 @@ benchmark: $(INSTALLED)  ## measure run time, memory, page weight and the real m
 	$(BIN)/python -m benchmarks
 
 bench: $(INSTALLED)  ## compare flows, bounds and games with other programs, for the speed page
-	$(BIN)/python -m pip install -q -r requirements-bench.txt
+	$(BIN)/python -m pip install -q -r requirements-bench.txt -c constraints.txt
 	$(BIN)/python -m benchmarks.flows
 	$(BIN)/python -m benchmarks.importance
 	$(BIN)/python -m benchmarks.games
@@ -82,13 +84,31 @@ cuda: $(INSTALLED)  ## execute all chapters on a GPU and compare verdicts; needs
 release-check: $(INSTALLED)  ## what a machine can check of a release
 	@$(BIN)/python -m upkeep.release
 
+upkeep-installed: $(INSTALLED)
+	@$(BIN)/python -m pip install -q -r requirements-upkeep.txt -c constraints.txt
+
+colab: upkeep-installed  ## run each chapter and assignment alone, with the versions of Colab
+	@$(BIN)/python -m upkeep.colab
+
+binder: upkeep-installed book  ## do Binder's steps without an engine: install, run, open
+	@$(BIN)/python -m upkeep.binder
+
+matrix: upkeep-installed  ## test all supported Pythons with old and new versions: [ROWS=--all]
+	@$(BIN)/python -m upkeep.matrix $(ROWS)
+
+lock: upkeep-installed  ## write constraints.txt anew after a pin was changed
+	@$(BIN)/python -m upkeep.lock
+
+upgrade: upkeep-installed  ## raise what the pins leave open, and say which pins could rise
+	@$(BIN)/python -m upkeep.lock --upgrade
+
 clean:  ## delete what was built, results included
 	rm -rf _build
 
 distclean: clean  ## delete the environment too
 	rm -rf .venv
 
-$(INSTALLED): requirements.txt requirements-dev.txt
+$(INSTALLED): requirements.txt requirements-dev.txt requirements-coursework.txt constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
 	  f"The book needs Python 3.11, 3.12 or 3.13; $(PYTHON) is {v[0]}.{v[1]}.\n" \
 	  "Name another one like this: make PYTHON=python3.12 book")'
@@ -103,7 +123,8 @@ ifneq ($(TORCH_INDEX),)
 	  '$(TORCH)' || echo "The CPU build of torch was not found there; taking PyPI's."
 endif
 	@echo "Installing the rest; the first time this takes a few minutes"
-	@$(BIN)/python -m pip install -r requirements-dev.txt || { echo "Installing failed: see above." \
-	  "It needs PyPI, or another index that pip is told of (PIP_INDEX_URL), and 1.5 GB of disk." \
-	  "What was installed stays; run the same command again."; exit 1; }
+	@$(BIN)/python -m pip install -r requirements-dev.txt -c constraints.txt || { \
+	  echo "Installing failed: see above. It needs PyPI, or another index that pip is told of" \
+	  "(PIP_INDEX_URL), and 1.5 GB of disk. What was installed stays; run the same command again."; \
+	  exit 1; }
 	@touch $@

@@ -23,6 +23,7 @@ from nbformat import v4
 ROOT = Path(__file__).resolve().parent.parent
 MACHINERY = ("_config.yml", "tools", "book/_ext", "book/_templates", "book/_static")
 BOOTSTRAP = """BOOK = "https://example.org/old"
+HELPERS = "of old"
 import sys
 sys.path.insert(0, "..")
 from helpers.sums import total"""
@@ -404,7 +405,7 @@ def test_a_bootstrap_cell_without_an_address_is_refused():
     notebook = chapter()
     notebook.cells[1].source = "import helpers"
     with pytest.raises(ValueError, match="needs one line BOOK"):
-        notebooks.canonical(notebook, "https://example.org")
+        notebooks.canonical(notebook, {"BOOK": "https://example.org"})
 
 
 def test_the_public_address_stands_in_one_place():

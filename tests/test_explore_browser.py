@@ -10,9 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
-
-from helpers.explore import explore
-from tests.test_explore import (
+from test_explore import (
     CURVE,
     CURVE_STATES,
     GRID,
@@ -21,6 +19,8 @@ from tests.test_explore import (
     describe_grid,
     grid,
 )
+
+from helpers.explore import explore
 
 PAGE = """<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>Figures</title>

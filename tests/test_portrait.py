@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 import IPython.display
 import numpy as np
 import pytest
+from test_explore import contrast
 
 from helpers import portrait as module
 from helpers.games import RULES
 from helpers.portrait import OFFERED, PENALISED, portrait
-from tests.test_explore import contrast
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 HEAVIEST = 29_000  # bytes of the default portrait: style, script and still

@@ -46,7 +46,7 @@ CELL_TIMEOUT = 120  # seconds
 DISK_SPACE = 150  # MB of _build: results, pages in the making, the site and its successor
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 PASSING_METADATA = ("execution", "ExecuteTime", "collapsed", "scrolled", "trusted")
-BOOTSTRAP_LINE = re.compile(r'^BOOK = "[^"]*"', re.MULTILINE)
+BOOTSTRAP_NAMES = ("BOOK", "HELPERS")
 
 # One thread: faster on small models, and the same digits whatever the number of cores.
 # Static figures: sliders that work without a kernel, even if the shell belongs to an editor.
@@ -173,6 +173,56 @@ def git(root: Path, *command: str) -> str:
     return result.stdout.strip() if result.returncode == 0 else ""
 
 
+def helpers_version(root: Path) -> str:
+    """The name that git gives to the content of helpers/: it changes whenever the code does.
+
+    A commit cannot hold its own name, but it can hold this one. The first cell of a chapter
+    finds by it the commit whose helpers the chapter ran with.
+    """
+    return _tree(root / "helpers").hex()
+
+
+def _tree(folder: Path) -> bytes:
+    """git's identifier of a folder: the hash of its entries' names, kinds and hashes."""
+    entries = []
+    for path in folder.iterdir():
+        if path.name == "__pycache__" or path.name.startswith("."):
+            continue
+        if path.is_dir():
+            entries.append((f"{path.name}/", b"40000", _tree(path)))
+        else:
+            content = path.read_bytes().replace(b"\r\n", b"\n")  # as .gitattributes asks git to
+            entries.append((path.name, b"100644", _git_hash(b"blob", content)))
+    lines = (
+        mode + b" " + name.removesuffix("/").encode() + b"\0" + content
+        for name, mode, content in sorted(entries)
+    )
+    return _git_hash(b"tree", b"".join(lines))
+
+
+def _git_hash(kind: bytes, content: bytes) -> bytes:
+    return hashlib.sha1(b"%b %d\0%b" % (kind, len(content), content)).digest()
+
+
+def bootstrap_values(root: Path) -> dict[str, str]:
+    """What the first cell of a chapter names: where the book is, and which of its helpers."""
+    return {"BOOK": setting(root), "HELPERS": helpers_version(root)}
+
+
+def with_values(source: str, values: dict[str, str]) -> str:
+    """The code of a bootstrap cell with these values in its lines `BOOK = "..."` and so on.
+
+    Raises:
+        ValueError: If a name has not exactly one such line.
+    """
+    for name, value in values.items():
+        line = re.compile(rf'^{name} = "[^"]*"', re.MULTILINE)
+        source, lines = line.subn(f'{name} = "{value}"', source)
+        if lines != 1:
+            raise ValueError(f'the bootstrap cell needs one line {name} = "...", has {lines}')
+    return source
+
+
 def read(path: Path) -> NotebookNode:
     """A notebook in format 4.5; a cell without an id gets one from its position."""
     content = json.loads(path.read_text("utf8"))
@@ -234,11 +284,19 @@ def module_files(root: Path, name: str) -> set[Path]:
 
 def fingerprint(root: Path, notebook: NotebookNode) -> str:
     """Changes when, and only when, the notebook has to be executed again."""
-    code = [(cell.source, cell.metadata.get("tags", [])) for cell in code_cells(notebook)]
+    code = [(_lasting(cell), cell.metadata.get("tags", [])) for cell in code_cells(notebook)]
     digest = hashlib.sha256(json.dumps(code).encode())
     for path in dependencies(root, notebook):
         digest.update(f"\n{path.relative_to(root)}\n".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def _lasting(cell: NotebookNode) -> str:
+    """A cell's code without what `make notebooks` writes there, on which no result depends."""
+    if "bootstrap" not in cell.metadata.get("tags", []):
+        return cell.source
+    values = rf'^({"|".join(BOOTSTRAP_NAMES)}) = "[^"]*"'
+    return re.sub(values, "", cell.source, flags=re.MULTILINE)
 
 
 def executed(root: Path, path: Path) -> NotebookNode | None:
@@ -373,11 +431,11 @@ def keep(root: Path, path: Path, notebook: NotebookNode, seconds: float | None =
         cache.cache_notebook_bundle(CacheBundleIn(notebook, str(path), data=data), overwrite=True)
 
 
-def canonical(notebook: NotebookNode, url: str) -> NotebookNode:
+def canonical(notebook: NotebookNode, values: dict[str, str]) -> NotebookNode:
     """The form in which notebooks are committed: equal results give equal files.
 
     Raises:
-        ValueError: If the cell tagged `bootstrap` does not hold the line that names the book.
+        ValueError: If the cell tagged `bootstrap` does not hold the lines for the values.
     """
     replaced = {"kernelspec", "language_info", "widgets"}
     notebook.metadata = {k: v for k, v in notebook.metadata.items() if k not in replaced}
@@ -386,9 +444,7 @@ def canonical(notebook: NotebookNode, url: str) -> NotebookNode:
         for key in PASSING_METADATA:
             cell.metadata.pop(key, None)
         if "bootstrap" in cell.metadata.get("tags", []):
-            cell.source, lines = BOOTSTRAP_LINE.subn(f'BOOK = "{url}"', cell.source)
-            if lines != 1:
-                raise ValueError(f'the bootstrap cell needs one line BOOK = "...", has {lines}')
+            cell.source = with_values(cell.source, values)
     for number, cell in enumerate(code_cells(notebook), start=1):
         cell.execution_count = number if cell.outputs or cell.execution_count else None
         for output in cell.outputs:
@@ -417,12 +473,12 @@ def write(path: Path, notebook: NotebookNode) -> None:
 
 def store(root: Path, progress: Progress) -> None:
     """Execute what is stale and store every chapter's outputs in its notebook."""
-    url = setting(root)
+    values = bootstrap_values(root)
     for path in chapters(root):
-        write(path, canonical(read(path), url))  # the address is code, so it comes first
+        write(path, canonical(read(path), values))  # they are code, so they come first
     refresh(root, progress)
     for path in chapters(root):
-        write(path, canonical(executed(root, path), url))
+        write(path, canonical(executed(root, path), values))
         progress.done(f"{path.relative_to(root)}  outputs stored")
 
 

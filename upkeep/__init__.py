@@ -1,4 +1,4 @@
-"""Commands that keep the book true over the years, one module a job."""
+"""Commands that keep the book true over the years, one module a job: `python -m upkeep.NAME`."""
 
 import sys
 from pathlib import Path
