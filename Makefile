@@ -12,6 +12,7 @@ TORCH := $(shell grep '^torch==' requirements.txt)
 .DEFAULT_GOAL := help
 .PHONY: help book pdf test lab serve serve-live notebooks lint bench benchmark
 .PHONY: coursework grade clean distclean
+.PHONY: same mutants alarms
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +60,16 @@ bench: $(INSTALLED)  ## compare flows, bounds and games with other programs, for
 	$(BIN)/python -m benchmarks.importance
 	$(BIN)/python -m benchmarks.games
 	$(BIN)/python -m benchmarks.marking
+
+same: $(INSTALLED)  ## are outputs and site the same at any number of threads, at every build?
+	$(BIN)/python -m upkeep.determinism $(OPTIONS)
+
+mutants: $(INSTALLED)  ## break the code in every way: what do tests and chapters not notice?
+	$(BIN)/python -m pip install -q -r requirements-upkeep.txt
+	$(BIN)/python -m upkeep.mutants $(if $(SAMPLE),--sample $(SAMPLE)) $(OPTIONS)
+
+alarms: $(INSTALLED)  ## run all checks on random numbers under 200 seeds and count false alarms
+	$(BIN)/python -m upkeep.alarms $(OPTIONS)
 
 clean:  ## delete what was built, results included
 	rm -rf _build

@@ -17,7 +17,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -221,9 +221,23 @@ def refresh(root: Path, progress: Progress) -> None:
         keep(root, path, notebook, seconds)
 
 
-def run(path: Path, progress: Progress) -> NotebookNode:
-    """Execute a notebook in a kernel of its own, started in the notebook's folder."""
+def run(
+    path: Path,
+    progress: Progress,
+    *,
+    change: Callable[[NotebookNode], None] = lambda notebook: None,
+    environment: Mapping[str, str] = KERNEL_ENVIRONMENT,
+) -> NotebookNode:
+    """Execute a notebook in a kernel of its own, started in the notebook's folder.
+
+    Args:
+        path: The notebook's file, which stays as it is.
+        progress: Where to say which cell is running.
+        change: What to change in the notebook before it runs.
+        environment: Variables that the kernel gets besides those of this process.
+    """
     notebook = read(path)
+    change(notebook)
     started = time.monotonic()
     current = 0
 
@@ -245,7 +259,7 @@ def run(path: Path, progress: Progress) -> NotebookNode:
         on_cell_start=note_cell,
     )
     try:
-        client.execute(env=os.environ | KERNEL_ENVIRONMENT)
+        client.execute(env=os.environ | environment)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise NotebookError(_describe(path, current, notebook.cells[current], error)) from error
     for number, cell in enumerate(code_cells(notebook), start=1):
