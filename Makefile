@@ -66,6 +66,7 @@ same: $(INSTALLED)  ## are outputs and site the same at any number of threads, a
 
 mutants: $(INSTALLED)  ## break the code in every way: what do tests and chapters not notice?
 	$(BIN)/python -m pip install -q -r requirements-upkeep.txt
+	$(BIN)/python -m pytest -q upkeep/test_mutations.py
 	$(BIN)/python -m upkeep.mutants $(if $(SAMPLE),--sample $(SAMPLE)) $(OPTIONS)
 
 alarms: $(INSTALLED)  ## run all checks on random numbers under 200 seeds and count false alarms

@@ -130,7 +130,7 @@ class Plan:
         chosen: The cells with such checks and those that they need, in order.
         once: Those to run once: they train a model, or nothing that they use was drawn. Under a
             seed, what they made is put back in their place.
-        before: Cells that have to run before the last of those, in order.
+        before: Those, the set-up cell, whose imports take long, and what they need, in order.
     """
 
     chosen: list[cells.Cell]
@@ -147,7 +147,7 @@ def plan(chapter: list[cells.Cell]) -> Plan:
     trained = {cell.number for cell in chosen if cell.calls & TRAINING}
     drawn = _with_draws(chosen) - trained
     once = frozenset(cell.number for cell in chosen if cell.number not in drawn)
-    return Plan(chosen, once, cells.needed(chosen, once) if once else [])
+    return Plan(chosen, once, cells.needed(chosen, once | {SETUP}) if chosen else [])
 
 
 def last_check(source: str) -> int:

@@ -24,10 +24,7 @@ SECONDS = "seconds"
 
 
 def export(root: Path, folder: Path) -> None:
-    """Write the files of the last commit into a folder, which becomes a repository of its own.
-
-    The pages name the repository that they come from, so the copy gets the same remote.
-    """
+    """Write the files of the last commit into a folder."""
     archive = subprocess.run(
         ["git", "-C", str(root), "archive", "HEAD"], capture_output=True, check=True
     )

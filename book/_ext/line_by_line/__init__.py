@@ -28,6 +28,7 @@ from notebooks import (
 from line_by_line import (
     assets,
     benchmark,
+    bite,
     cell_output,
     coursework_table,
     glossary,
@@ -41,6 +42,7 @@ from line_by_line import (
 PARTS = (
     assets,
     benchmark,
+    bite,
     cell_output,
     coursework_table,
     glossary,
