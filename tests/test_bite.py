@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from copy import deepcopy
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import nbformat
@@ -27,11 +27,13 @@ from upkeep.wrong_versions import WrongVersion
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "book/bite.md").read_text("utf8")
-MUTANTS, ALARMS, SAME = (
-    json.loads((ROOT / file).read_text("utf8"))
-    for file in (bite.MUTANTS, bite.ALARMS, bite.DETERMINISM)
-)
 CHAPTERS = {path.stem: notebooks.read(path) for path in notebooks.chapters(ROOT)}
+
+
+@cache
+def kept(file: Path) -> dict:
+    """What a command found and stored."""
+    return json.loads((ROOT / file).read_text("utf8"))
 
 
 def analysed(*sources: str) -> list[cells.Cell]:
@@ -189,6 +191,7 @@ def test_an_execution_that_fails_is_a_row_and_no_success(monkeypatch):
         raise notebooks.NotebookError("cell 3 failed")
 
     monkeypatch.setattr(determinism, "execute", fail)
+    monkeypatch.setattr(determinism, "keep", lambda part, found: None)
     settings = argparse.Namespace(chapter="06", python=None, runs=1, threads=[2], free=False)
     (row,) = determinism.chapters(settings)
     assert row["failed"] == "cell 3 failed" and not determinism.holds(row)
@@ -404,7 +407,7 @@ def test_every_check_with_a_rate_is_run():
         if output.get("metadata", {}).get("book", {}).get("kind") == "check"
     ]
     rated = [t for t in tables if re.search(r"false.alarm|\nsampler  ", t)]
-    assert len(rated) == len([r for r in ALARMS["rows"] if r["rate"]]) - CRESCENTS
+    assert len(rated) == len([r for r in kept(bite.ALARMS)["rows"] if r["rate"]]) - CRESCENTS
 
 
 CRESCENTS = 2  # facts of chapter 5's crescents that rest on the contract, shown as "yes"
@@ -438,13 +441,13 @@ def test_a_check_that_does_not_run_under_every_seed_is_no_success():
 
 
 def test_all_wrong_versions_of_the_catalogue_were_caught():
-    stored = [(row["claim"], row["says"]) for row in MUTANTS["wrong_versions"]]
+    stored = [(row["claim"], row["says"]) for row in kept(bite.MUTANTS)["wrong_versions"]]
     assert stored == [(row.claim, row.says) for row in wrong_versions.catalogue(ROOT)]
-    assert {row["verdict"] for row in MUTANTS["wrong_versions"]} <= set(bite.CAUGHT)
+    assert {row["verdict"] for row in kept(bite.MUTANTS)["wrong_versions"]} <= set(bite.CAUGHT)
 
 
 def test_no_mutation_survives_without_a_reason():
-    found = MUTANTS["mutations"]
+    found = kept(bite.MUTANTS)["mutations"]
     assert [row for row in found["survivors"] if not row["equivalent"]] == []
     assert sum(row["survived"] for row in found["modules"]) == 0
     for row in found["modules"]:
@@ -452,16 +455,19 @@ def test_no_mutation_survives_without_a_reason():
 
 
 def test_alarms_are_not_more_than_designed():
-    assert alarms.judged(ALARMS["rows"]) == ALARMS["summary"]
-    assert alarms.faults(ALARMS["summary"]) == [] and ALARMS["summary"]["seeds"] >= 200
+    assert alarms.judged(kept(bite.ALARMS)["rows"]) == kept(bite.ALARMS)["summary"]
+    assert (
+        alarms.faults(kept(bite.ALARMS)["summary"]) == []
+        and kept(bite.ALARMS)["summary"]["seeds"] >= 200
+    )
 
 
 def test_outputs_were_the_same_in_every_execution():
-    bound = [row for row in SAME["chapters"] if not row["free"]]
+    bound = [row for row in kept(bite.DETERMINISM)["chapters"] if not row["free"]]
     assert {row["threads"] for row in bound} == {1, 2, 8}
     assert {row["chapter"] for row in bound} == set(CHAPTERS)
     assert [determinism.told(row) for row in bound if not determinism.holds(row)] == []
-    assert SAME["site"]["differ"] == []
+    assert kept(bite.DETERMINISM)["site"]["differ"] == []
 
 
 def test_the_page_shows_all_that_was_found():
@@ -475,7 +481,7 @@ def test_the_page_names_what_is_left_out():
     words = {2: "Two", 3: "Three", 4: "Four", 5: "Five"}
     count = sum(len(tagged(stem)) for stem in CHAPTERS)
     assert f"{words[count]} pictures show times" in PAGE
-    assert len(SAME["site"]["measured"]) == count
+    assert len(kept(bite.DETERMINISM)["site"]["measured"]) == count
     assert checks.z_limit.__defaults__[-1] == alarms.DESIGNED == 1e-4
     assert "once in ten thousand runs" in PAGE and "once in twenty runs" in PAGE
 
@@ -489,6 +495,12 @@ def test_survivors_are_shown_with_their_reason():
 def test_a_wrong_version_that_nothing_notices_is_shouted():
     row = {"verdict": "survived", "by": "", "edit": True}
     assert bite.noticed(row) == "NOTHING"
+
+
+def test_what_was_not_run_is_said_and_not_shown_as_good(tmp_path):
+    (tmp_path / "some.json").write_text('{"chapters": []}')
+    for name in ("none.json", "some.json"):
+        assert bite.shown(tmp_path / name, bite.same_summary) == bite.NOT_RUN
 
 
 def test_code_in_a_table_is_code():

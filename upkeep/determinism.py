@@ -107,6 +107,7 @@ def chapters(arguments: argparse.Namespace) -> list[dict]:
                         row |= {"failed": str(error)}
                     print(told(row), flush=True)
                     rows.append(row)
+                    keep("chapters", with_older(rows))
     return rows
 
 
@@ -170,7 +171,6 @@ def main() -> None:
     if arguments.only != "site":
         rows = chapters(arguments)
         wrong += 0 if arguments.free else sum(not holds(row) for row in rows)
-        keep("chapters", with_older(rows))
     if arguments.only != "chapters":
         found = sites.build_twice(ROOT)
         print(sites.told(found))

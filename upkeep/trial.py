@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,6 +192,5 @@ def attempt_all(root: Path, trials: Iterable[Trial], jobs: int) -> Iterator[Outc
         arguments: tuple[Path, str] = (root, folder)
         with context.Pool(jobs, initializer=_prepare, initargs=arguments) as pool:
             yield from pool.imap_unordered(attempt, trials, chunksize=1)
-
-
-Told = Callable[[Outcome], None]
+            pool.close()
+            pool.join()

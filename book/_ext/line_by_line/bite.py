@@ -15,6 +15,7 @@ MUTANTS = Path("upkeep/mutants.json")
 ALARMS = Path("upkeep/alarms.json")
 DETERMINISM = Path("upkeep/determinism.json")
 CAUGHT = ("caught", "too long")
+NOT_RUN = "This has not been run yet: see the commands above."
 
 
 def where_measured(results: dict) -> str:
@@ -200,6 +201,14 @@ def as_cells(texts: list[str]) -> nodes.row:
     return row
 
 
+def shown(path: Path, make: Callable) -> str | list[list[str]]:
+    """What is made of the results; or that there are none, as before the first run."""
+    try:
+        return make(json.loads(path.read_text("utf8")))
+    except (FileNotFoundError, KeyError):
+        return NOT_RUN
+
+
 class Bite(SphinxDirective):
     """`{bite}` and what to show: a table, or a paragraph that sums one up."""
 
@@ -212,7 +221,7 @@ class Bite(SphinxDirective):
         file, make = SHOWN[name]
         path = Path(self.env.srcdir) / file
         self.env.note_dependency(str(path))
-        made = make(json.loads(path.read_text("utf8")))
+        made = shown(path, make)
         if isinstance(made, str):
             return [nodes.paragraph("", made)]
         head, *rows = made
