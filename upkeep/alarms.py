@@ -2,6 +2,7 @@
 
     python -m upkeep.alarms              every such check of every chapter under 200 seeds
     python -m upkeep.alarms --seeds 20 --chapter 04 --jobs 2
+    python -m upkeep.alarms --go-on      after an interruption: the seeds that are missing
 
 Only the cells that the checks need are run. Models are trained once, with the book's own seed;
 what is drawn from them, and all else, is drawn anew under every seed. Each check is judged
@@ -24,7 +25,7 @@ import os
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,6 +45,7 @@ STRICT = 0.05
 SURPRISE = 1e-3  # probability of a count that is taken for a fault
 APART = 1000  # between the seeds of two runs: chapters use 1 to 6
 SAMPLED = {"monte_carlo", "uniform"}  # besides clauses and facts that are named so
+BLOCK = 25  # seeds after which results are kept
 SETUP = 2  # place of the cell that imports and makes the generator
 TRAINING = {"train", "train_small"}
 SEED = re.compile(r"\.manual_seed\((\d+)\)")
@@ -225,43 +227,60 @@ def where(cell: cells.Cell, error: Exception) -> str:
     return f"{line} {error}".strip()
 
 
-def chapter_rows(path: Path, seeds: Iterable[int], jobs: int) -> list[dict]:
-    """A row for each check of a chapter that rests on draws.
-
-    Raises:
-        ValueError: If a check does not run under every seed.
-    """
+def prepare(path: Path) -> bool:
+    """Run what is run once, in this process; False if the chapter has no such checks."""
     os.chdir(path.parent)
     work = plan(cells.read(path))
     names, made = {"__name__": "__main__"}, {}
-    if not work.chosen:
-        return []
     with contextlib.redirect_stdout(io.StringIO()):
         for cell in work.before:
             cells.execute(cell, names)
             if cell.number in work.once:
                 made[cell.number] = {name: names[name] for name in cell.binds}
     _prepared.update(names=names, cells=work.chosen, made=made)
+    return bool(work.chosen)
+
+
+def block_rows(stem: str, seeds: range, jobs: int) -> list[dict]:
+    """A row for each check of the prepared chapter that rests on draws."""
     context = multiprocessing.get_context("fork")
     with context.Pool(jobs, maxtasksperchild=1) as pool:
         found = pool.map(under, seeds, chunksize=1)
-    return rows_of(path.stem, found)
+    return rows_of(stem, found, seeds)
 
 
-def rows_of(stem: str, found: list[tuple[dict, dict]]) -> list[dict]:
-    """The verdicts of all seeds, counted."""
-    rows, seeds = [], len(found)
+def merged(old: list[dict], new: list[dict]) -> list[dict]:
+    """Rows of one chapter, over the seeds of both."""
+    rows = {(row["claim"], row["title"]): row for row in old}
+    seeds = max((row["seeds"] for row in [*old, *new]), default=0)
+    for row in new:
+        before = rows.get((row["claim"], row["title"]))
+        if before:
+            row = row | {"alarms": before["alarms"] + row["alarms"]}
+            if row["strict_alarms"] is not None:
+                row["strict_alarms"] += before["strict_alarms"]
+        rows[row["claim"], row["title"]] = row
+    return [row | {"seeds": seeds} for row in rows.values()]
+
+
+def rows_of(stem: str, found: list[tuple[dict, dict]], numbers: range) -> list[dict]:
+    """The verdicts under seeds with these numbers, counted.
+
+    Raises:
+        ValueError: If a check did not run under every seed.
+    """
+    rows, seeds = [], numbers[-1]
     for key in found[0][0]:
         pairs = [designed[key] for designed, _ in found if key in designed]
-        if len(pairs) != seeds:
-            raise ValueError(f"{stem}: {key} was judged under {len(pairs)} of {seeds} seeds")
-        alarms = [number for number, pair in enumerate(pairs, start=1) if pair[0]]
+        if len(pairs) != len(found):
+            raise ValueError(f"{stem}: {key} was judged under {len(pairs)} of {len(found)} seeds")
+        alarms = [number for number, pair in zip(numbers, pairs, strict=True) if pair[0]]
         strict = None if pairs[0][1] is None else sum(pair[1] for pair in pairs)
         row = {"chapter": stem, "claim": key[0], "title": key[1], "rate": DESIGNED}
         rows.append(row | {"seeds": seeds, "alarms": alarms, "strict_alarms": strict})
     keys = {key for _, others in found for key in others}
     for key in sorted(keys):
-        failing = [n for n, (_, others) in enumerate(found, start=1) if others.get(key)]
+        failing = [n for n, (_, others) in zip(numbers, found, strict=True) if others.get(key)]
         if failing:
             row = {"chapter": stem, "claim": key[0], "title": key[1], "rate": None}
             rows.append(row | {"seeds": seeds, "alarms": failing, "strict_alarms": None})
@@ -273,21 +292,22 @@ def judged(rows: list[dict]) -> dict:
     designed = [row for row in rows if row["rate"] is not None]
     if not designed:
         raise ValueError("needed a check with a designed false-alarm rate, found none")
-    seeds = designed[0]["seeds"]
+    seeds = max(row["seeds"] for row in designed)
     with_alarm = {seed for row in designed for seed in row["alarms"]}
     rate = min(1.0, sum(row["rate"] for row in designed))
     graded = [row for row in designed if row["strict_alarms"] is not None]
     return {
         "checks": len(designed),
         "seeds": seeds,
+        "least_seeds": min(row["seeds"] for row in designed),
         "alarms": sum(len(row["alarms"]) for row in designed),
-        "expected_at_most": seeds * rate,
+        "expected_at_most": sum(row["seeds"] * row["rate"] for row in designed),
         "seeds_with_alarm": len(with_alarm),
         "probability": float(stats.binom.sf(len(with_alarm) - 1, seeds, rate)),
         "strict_rate": STRICT,
         "strict_checks": len(graded),
         "strict_alarms": sum(row["strict_alarms"] for row in graded),
-        "strict_expected_at_most": STRICT * seeds * len(graded),
+        "strict_expected_at_most": sum(STRICT * row["seeds"] for row in graded),
         "strict_worst": min(strict_probability(row) for row in graded) * len(graded),
     }
 
@@ -307,32 +327,47 @@ def faults(summary: dict) -> list[str]:
     return found
 
 
+def run_chapter(path: Path, seeds: int, jobs: int, kept: list[dict]) -> None:
+    """Run a chapter's checks in blocks of seeds; what was found is kept after each."""
+    own = [row for row in kept if row["chapter"] == path.stem]
+    done = max((row["seeds"] for row in own), default=0)
+    if done >= seeds or not prepare(path):
+        return
+    for first in range(done + 1, seeds + 1, BLOCK):
+        numbers = range(first, min(first + BLOCK, seeds + 1))
+        own = merged(own, block_rows(path.stem, numbers, jobs))
+        kept[:] = [row for row in kept if row["chapter"] != path.stem] + own
+        keep(kept)
+        print(f"{path.stem}: {numbers[-1]} seeds, {time.process_time():.0f} s", flush=True)
+
+
+def keep(rows: list[dict]) -> None:
+    """Store the rows, in the order of the chapters, with their summary."""
+    ordered = sorted(rows, key=lambda row: (row["chapter"], row["rate"] is None))
+    found = {"machine": machine(), "summary": judged(ordered), "rows": ordered}
+    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    (ROOT / RESULTS).write_text(text, "utf8")
+
+
 def main() -> None:
     """Run what was asked for, keep the counts; exit code 1 if alarms are too many."""
     parser = argparse.ArgumentParser(prog="python -m upkeep.alarms")
     parser.add_argument("--seeds", type=int, default=200)
-    parser.add_argument("--chapter", help="only chapters with this in their name; nothing is kept")
+    parser.add_argument("--chapter", default="", help="only chapters with this in their name")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--go-on", action="store_true", help="add to the seeds that were run")
     arguments = parser.parse_args()
     os.environ |= {"EXPLORE_MODE": "static", "MPLBACKEND": "Agg"}
     torch.set_num_threads(1)
-    rows, started = [], time.monotonic()
-    for path in sorted((ROOT / "book").glob("*.ipynb")):
-        if (arguments.chapter or "") not in path.stem:
-            continue
-        rows += chapter_rows(path, range(1, arguments.seeds + 1), arguments.jobs)
-        print(f"{path.stem}: done after {time.monotonic() - started:.0f} s", flush=True)
+    path = ROOT / RESULTS
+    rows = json.loads(path.read_text("utf8"))["rows"] if path.exists() else []
+    if not arguments.go_on:
+        rows = [row for row in rows if arguments.chapter not in row["chapter"]]
+    for chapter in sorted((ROOT / "book").glob("*.ipynb")):
+        if arguments.chapter in chapter.stem:
+            run_chapter(chapter, arguments.seeds, arguments.jobs, rows)
     summary = judged(rows)
-    for row in rows:
-        if row["alarms"] or row["strict_alarms"]:
-            rate = "no designed rate" if row["rate"] is None else f"designed {row['rate']:g}"
-            counts = f"{len(row['alarms'])} alarms ({rate}), at one in twenty: "
-            print(f"{row['claim']} {row['title']}: {counts}{row['strict_alarms']}")
     print(json.dumps(summary, indent=1))
-    if not arguments.chapter:
-        kept = {"machine": machine(), "summary": summary, "rows": rows}
-        text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
-        (ROOT / RESULTS).write_text(text, "utf8")
     if found := faults(summary):
         raise SystemExit("more than chance explains: " + "; ".join(found))
 

@@ -50,7 +50,7 @@ def analysed(number: int, source: str) -> Cell:
     tree = ast.parse(source)
     for statement in tree.body:
         table = symtable.symtable(ast.unparse(statement), "cell", "exec")
-        needs |= set(_read(table)) - binds
+        needs |= (set(_read(table)) | set(_augmented(statement))) - binds
         binds |= {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
         touches |= set(_changed(statement))
     calls = {node.func.id for node in ast.walk(tree) if _is_plain_call(node)}
@@ -68,6 +68,13 @@ def _read(table: symtable.SymbolTable, top: bool = True) -> Iterator[str]:
             yield symbol.get_name()
     for child in table.get_children():
         yield from _read(child, top=False)
+
+
+def _augmented(statement: ast.stmt) -> Iterator[str]:
+    """Names to which something is added, and the like: they are read as well as assigned to."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.AugAssign):
+            yield from _base(node.target)
 
 
 def _changed(statement: ast.stmt) -> Iterator[str]:

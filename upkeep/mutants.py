@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import json
 import os
+import random
 import tomllib
 from collections import Counter
 from dataclasses import asdict
@@ -126,6 +127,7 @@ def try_mutations(rows: list[dict], log: Log, jobs: int, *, again: bool) -> None
     """Try what has no outcome yet; with `again`, what survived before too."""
     done = {k for k, r in log.rows.items() if not again or r["verdict"] in CAUGHT}
     left = [row for row in rows if row["key"] not in done]
+    random.Random(mutations.SEED).shuffle(left)  # so that what a stopped run tried is a sample
     tests = {row["module"]: mutations.tests_of(ROOT, row["module"]) for row in left}
     seconds = require_passing(list(tests.values()), jobs)
     by_key = {row["key"]: row for row in left}
@@ -157,7 +159,8 @@ def counted(rows: list[dict], totals: dict[str, int], log: Log) -> dict:
     """Counts by module, and the survivors with the reasons of those that are equivalent."""
     reasons, survivors, modules = equivalents(), [], []
     for module, total in totals.items():
-        own = [log.rows[row["key"]] for row in rows if row["module"] == module]
+        own = [row for row in rows if row["module"] == module and row["key"] in log.rows]
+        own = [log.rows[row["key"]] for row in own]
         verdicts = Counter(row["verdict"] for row in own)
         left = [row for row in own if row["verdict"] not in CAUGHT]
         survivors += [
@@ -188,6 +191,7 @@ def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--mutations", action="store_true", help="the mutations alone")
     parser.add_argument("--sample", type=int, help="so many of each module; all if left out")
     parser.add_argument("--module", help="only modules with this in their path; nothing is kept")
+    parser.add_argument("--count", action="store_true", help="try nothing, count what was tried")
     parser.add_argument("--survivors", action="store_true", help="try again what survived")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     return parser.parse_args(words)
@@ -207,13 +211,15 @@ def main() -> None:
         modules = [m for m in mutations.helpers(ROOT) if (arguments.module or "") in m]
         rows, totals = planned(modules, arguments.sample)
         log = Log(ROOT / LOG)
-        try_mutations(rows, log, arguments.jobs, again=arguments.survivors)
+        if not arguments.count:
+            try_mutations(rows, log, arguments.jobs, again=arguments.survivors)
         found = counted(rows, totals, log) | {"sample": arguments.sample}
         if not arguments.module:
             keep("mutations", found)
         left = [row for row in found["survivors"] if not row["equivalent"]]
         wrong += [f"{row['module']}:{row['line']}: {row['old']} -> {row['new']}" for row in left]
-        print(f"{len(rows)} mutations tried, {len(left)} survived and have no reason to")
+        tried = sum(row["tried"] for row in found["modules"])
+        print(f"{tried} of {len(rows)} mutations tried, {len(left)} survived without a reason")
     raise SystemExit("\n".join(["Not noticed:", *wrong]) if wrong else 0)
 
 
