@@ -23,7 +23,6 @@ import json
 import multiprocessing
 import os
 import re
-import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,7 +44,7 @@ STRICT = 0.05
 SURPRISE = 1e-3  # probability of a count that is taken for a fault
 APART = 1000  # between the seeds of two runs: chapters use 1 to 6
 SAMPLED = {"monte_carlo", "uniform"}  # besides clauses and facts that are named so
-BLOCK = 25  # seeds after which results are kept
+BLOCK = 20  # seeds after which results are kept
 SETUP = 2  # place of the cell that imports and makes the generator
 TRAINING = {"train", "train_small"}
 SEED = re.compile(r"\.manual_seed\((\d+)\)")
@@ -227,8 +226,13 @@ def where(cell: cells.Cell, error: Exception) -> str:
     return f"{line} {error}".strip()
 
 
-def prepare(path: Path) -> bool:
-    """Run what is run once, in this process; False if the chapter has no such checks."""
+def prepare(path: Path) -> dict:
+    """Run what is run once, in this process.
+
+    Returns:
+        What `under` needs: the cells to run under every seed, the chapter's names, and what the
+        cells made that are run once.
+    """
     os.chdir(path.parent)
     work = plan(cells.read(path))
     names, made = {"__name__": "__main__"}, {}
@@ -237,8 +241,7 @@ def prepare(path: Path) -> bool:
             cells.execute(cell, names)
             if cell.number in work.once:
                 made[cell.number] = {name: names[name] for name in cell.binds}
-    _prepared.update(names=names, cells=work.chosen, made=made)
-    return bool(work.chosen)
+    return {"names": names, "cells": work.chosen, "made": made}
 
 
 def block_rows(stem: str, seeds: range, jobs: int) -> list[dict]:
@@ -327,18 +330,22 @@ def faults(summary: dict) -> list[str]:
     return found
 
 
-def run_chapter(path: Path, seeds: int, jobs: int, kept: list[dict]) -> None:
-    """Run a chapter's checks in blocks of seeds; what was found is kept after each."""
-    own = [row for row in kept if row["chapter"] == path.stem]
-    done = max((row["seeds"] for row in own), default=0)
-    if done >= seeds or not prepare(path):
-        return
-    for first in range(done + 1, seeds + 1, BLOCK):
+def run_blocks(paths: list[Path], seeds: int, jobs: int, kept: list[dict]) -> None:
+    """Run all chapters' checks in blocks of seeds, in turn; results are kept after each block."""
+    prepared = {path: prepare(path) for path in paths}
+    for first in range(1, seeds + 1, BLOCK):
         numbers = range(first, min(first + BLOCK, seeds + 1))
-        own = merged(own, block_rows(path.stem, numbers, jobs))
-        kept[:] = [row for row in kept if row["chapter"] != path.stem] + own
-        keep(kept)
-        print(f"{path.stem}: {numbers[-1]} seeds, {time.process_time():.0f} s", flush=True)
+        for path, work in prepared.items():
+            own = [row for row in kept if row["chapter"] == path.stem]
+            done = max((row["seeds"] for row in own), default=0)
+            left = range(max(first, done + 1), numbers[-1] + 1)
+            if work["cells"] and left:
+                _prepared.update(work)
+                os.chdir(path.parent)
+                own = merged(own, block_rows(path.stem, left, jobs))
+                kept[:] = [row for row in kept if row["chapter"] != path.stem] + own
+                keep(kept)
+                print(f"{path.stem}: {left[-1]} seeds", flush=True)
 
 
 def keep(rows: list[dict]) -> None:
@@ -363,9 +370,8 @@ def main() -> None:
     rows = json.loads(path.read_text("utf8"))["rows"] if path.exists() else []
     if not arguments.go_on:
         rows = [row for row in rows if arguments.chapter not in row["chapter"]]
-    for chapter in sorted((ROOT / "book").glob("*.ipynb")):
-        if arguments.chapter in chapter.stem:
-            run_chapter(chapter, arguments.seeds, arguments.jobs, rows)
+    paths = [p for p in sorted((ROOT / "book").glob("*.ipynb")) if arguments.chapter in p.stem]
+    run_blocks(paths, arguments.seeds, arguments.jobs, rows)
     summary = judged(rows)
     print(json.dumps(summary, indent=1))
     if found := faults(summary):
