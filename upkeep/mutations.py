@@ -18,6 +18,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
 SEED = 2026
+ALSO = {"autoregressive": ("tests/test_digits.py",)}  # which tests PixelCNN, a model of digits
 LEFT_OUT = re.compile(
     r"Operator_(Add|Sub|Mul|Div|FloorDiv|Mod|Pow)_(RShift|LShift|BitOr|BitAnd|BitXor)$"
     r"|Operator_Bit(Or|And|Xor)_(RShift|LShift|Add|Sub|Mul|Div|FloorDiv|Mod|Pow)$"
@@ -107,7 +108,7 @@ def helpers(root: Path) -> list[str]:
 
 
 def tests_of(root: Path, module: str) -> tuple[str, ...]:
-    """The test file of a module.
+    """The test file of a module, and others that test parts of it.
 
     Raises:
         ValueError: If it has none.
@@ -117,4 +118,4 @@ def tests_of(root: Path, module: str) -> tuple[str, ...]:
     test = f"tests/test_{stem}.py"
     if not (root / test).exists():
         raise ValueError(f"{module} needs a test file {test}")
-    return (test,)
+    return (test, *(ALSO.get(stem, ()) if path.parent.name == "helpers" else ()))
