@@ -439,6 +439,17 @@ def test_slope_at_the_wrong_place_in_exercise_2_2_is_named(times):
     assert not right and "divided by the slope at y" in message
 
 
+@pytest.mark.parametrize("factor", [1, math.e, 1 / math.e])
+def test_an_exponential_of_the_evidence_in_exercise_4_3_is_named(factor):
+    """Written anew here, as above; without a factor the exponent may have either sign."""
+    for sign in (1, -1) if factor == 1 else (1,):
+        right, message = feedback(
+            "4.3", lambda evidence, sign=sign: math.e ** (sign * evidence) / factor
+        )
+        named = "does not apply to p(x) itself" in message
+        assert not right and named == (factor >= 1)
+
+
 def resampling_mistakes():
     """(advice, wrong answer) for each wrong law of exercise 4.5, drawn and not computed."""
     for sentence, versions in chapter_4.WRONG_CHOICES.items():

@@ -1,7 +1,8 @@
 """Build the site twice from one commit, each time from nothing, and compare the two folders.
 
-What may differ is named here and taken out before the comparison, each thing by a rule of its
-own: pictures of measured times, in the cells tagged for it, and the ledger's column of seconds.
+What may differ is taken out before the comparison, and is marked on the pages: pictures of
+measured times, in the cells tagged for it, and times in the text (class `measured`): the ledger's
+column of seconds, and the line at the head of a chapter that says how long it runs.
 """
 
 import hashlib
@@ -19,8 +20,7 @@ from bs4 import BeautifulSoup
 
 SHOWS_TIMES = "tag_shows-times"  # the class that a cell's tag has on the page
 IMAGE = re.compile(r"_images/[0-9a-f]{40,64}\.png")
-LEDGER = "book/ledger.html"
-SECONDS = "seconds"
+MEASURED = re.compile(r'<span class="measured">[^<]*</span>')
 
 
 def export(root: Path, folder: Path) -> None:
@@ -66,24 +66,6 @@ def timed_pictures(site: Path) -> dict[str, str]:
     return found
 
 
-def without_seconds(page: str) -> str:
-    """The ledger without its column of seconds.
-
-    Raises:
-        ValueError: If the page has no table with such a column.
-    """
-    soup = BeautifulSoup(page, "html.parser")
-    tables = soup.find_all("table", class_="ledger")
-    for table in tables:
-        head = [cell.get_text().strip() for cell in table.find_all("th")]
-        column = head.index(SECONDS)
-        for row in table.tbody.find_all("tr"):
-            row.find_all("td")[column].string = SECONDS
-    if not tables:
-        raise ValueError("needed a table of class ledger on the ledger's page")
-    return str(soup)
-
-
 def contents(site: Path, left_out: Callable[[str], bool] = lambda name: False) -> dict[str, str]:
     """A digest of each file, by its path; what may differ is taken out."""
     pictures = timed_pictures(site)
@@ -93,17 +75,17 @@ def contents(site: Path, left_out: Callable[[str], bool] = lambda name: False) -
         if path.name in pictures:
             found[f"_images/{pictures[path.name]}"] = "shows measured times"
         elif not left_out(name):
-            found[name] = hashlib.sha256(_content(path, name, pictures)).hexdigest()
+            found[name] = hashlib.sha256(_content(path, pictures)).hexdigest()
     return found
 
 
-def _content(path: Path, name: str, pictures: dict[str, str]) -> bytes:
+def _content(path: Path, pictures: dict[str, str]) -> bytes:
     if path.suffix not in (".html", ".ipynb", ".js", ".txt", ".json"):
         return path.read_bytes()
     text = path.read_text("utf8")
     for file, stands_for in pictures.items():
         text = text.replace(file, stands_for)
-    return (without_seconds(text) if name == LEDGER else text).encode()
+    return MEASURED.sub("", text).encode()
 
 
 def differences(one: dict[str, str], other: dict[str, str]) -> list[str]:
