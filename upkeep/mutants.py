@@ -124,9 +124,9 @@ def planned(modules: list[str], number: int | None) -> tuple[list[dict], dict[st
 
 
 def try_mutations(rows: list[dict], log: Log, jobs: int, *, again: bool) -> None:
-    """Try what has no outcome yet; with `again`, what survived before too."""
-    done = {k for k, r in log.rows.items() if not again or r["verdict"] in CAUGHT}
-    left = [row for row in rows if row["key"] not in done]
+    """Try what has no outcome yet; or, with `again`, once more what survived."""
+    survived = {k for k, r in log.rows.items() if r["verdict"] not in CAUGHT}
+    left = [r for r in rows if (r["key"] in survived if again else r["key"] not in log.rows)]
     random.Random(mutations.SEED).shuffle(left)  # so that what a stopped run tried is a sample
     tests = {row["module"]: mutations.tests_of(ROOT, row["module"]) for row in left}
     seconds = require_passing(list(tests.values()), jobs)
@@ -192,7 +192,9 @@ def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sample", type=int, help="so many of each module; all if left out")
     parser.add_argument("--module", help="only modules with this in their path; nothing is kept")
     parser.add_argument("--count", action="store_true", help="try nothing, count what was tried")
-    parser.add_argument("--survivors", action="store_true", help="try again what survived")
+    parser.add_argument(
+        "--survivors", action="store_true", help="try only what survived, once more"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     return parser.parse_args(words)
 

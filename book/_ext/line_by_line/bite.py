@@ -102,8 +102,10 @@ def survivor_rows(results: dict) -> list[list[str]]:
 def alarm_summary(results: dict) -> str:
     """How many false alarms there were, and how many were to be expected."""
     found = results["summary"]
+    least, most = found["least_seeds"], found["seeds"]
+    seeds = f"{most}" if least == most else f"{least} to {most}"
     return (
-        f"{found['checks']} checks under {found['seeds']} seeds gave {found['alarms']} false "
+        f"{found['checks']} checks under {seeds} seeds gave {found['alarms']} false "
         f"alarms; by design there are {found['expected_at_most']:.2g} at most on average. "
         f"{found['strict_checks']} of them, run once more at a rate of one in twenty, gave "
         f"{found['strict_alarms']}; by design {found['strict_expected_at_most']:.0f} at most. "
