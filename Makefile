@@ -14,6 +14,7 @@ TORCH := $(shell grep '^torch==' requirements.txt)
 .PHONY: coursework grade clean distclean
 .PHONY: faults recipes chapter links times cuda release-check
 .PHONY: upkeep-installed colab binder matrix lock upgrade
+.PHONY: same mutants alarms
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -101,6 +102,16 @@ lock: upkeep-installed  ## write constraints.txt anew after a pin was changed
 
 upgrade: upkeep-installed  ## raise what the pins leave open, and say which pins could rise
 	@$(BIN)/python -m upkeep.lock --upgrade
+
+same: $(INSTALLED)  ## are outputs and site the same at any number of threads, at every build?
+	$(BIN)/python -m upkeep.determinism $(OPTIONS)
+
+mutants: upkeep-installed  ## break the code in every way: what do tests and chapters not notice?
+	$(BIN)/python -m pytest -q upkeep/test_mutations.py
+	$(BIN)/python -m upkeep.mutants $(if $(SAMPLE),--sample $(SAMPLE)) $(OPTIONS)
+
+alarms: $(INSTALLED)  ## run all checks on random numbers under 200 seeds and count false alarms
+	$(BIN)/python -m upkeep.alarms $(OPTIONS)
 
 clean:  ## delete what was built, results included
 	rm -rf _build

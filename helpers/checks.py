@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
 
+import numpy as np
 import torch
 from IPython import get_ipython
 from IPython.display import display
-from scipy import stats
+from scipy import special, stats
 from torch import Tensor
 
 __all__ = [
@@ -39,6 +40,8 @@ __all__ = [
     "z_limit",
     "z_scores",
 ]
+
+COMMON = 1000  # variance of a count of events from which on its z-score is normal enough
 
 Value = float | int | bool | Tensor | frozenset | set | tuple | list
 
@@ -218,8 +221,8 @@ def monte_carlo(
         claim: The claim's number.
         title: What is estimated, in a few words.
         samples: (n,) or (n, columns), independent rows, n at least 1000 so that the mean is
-            normal enough for the threshold. (For events so rare that only a few are expected
-            among n it is not: draw more.)
+            normal enough for the threshold. A column of zeros and ones whose ones (or zeros)
+            are rare is judged by the binomial law.
         expected: The exact mean, a number or (columns,).
         false_alarm: Probability that a true claim fails here, by design.
 
@@ -234,6 +237,9 @@ def monte_carlo(
             f"needed samples (n, {len(target)}) with n at least 1000, got {tuple(samples.shape)}"
         )
     z, error = z_scores(columns, target)
+    rare = ((columns == 0) | (columns == 1)).all(dim=0)
+    rare &= len(columns) * target * (1 - target) < COMMON
+    z[rare] = _exact_z(columns[:, rare], target[rare])
     limit = z_limit(len(target), false_alarm)
     worst = int(z.abs().argmax())
     rows = [
@@ -359,6 +365,23 @@ def record(
             "seconds": round(time.perf_counter() - _cell_started, 3),
         }
     }
+
+
+def _exact_z(events: Tensor, expected: Tensor) -> Tensor:
+    """The z-scores that are as improbable as these counts of events are by the binomial law.
+
+    By the sample's own spread, an event that is expected once and never seen would be infinitely
+    far off.
+
+    Args:
+        events: Zeros and ones, (n, columns).
+        expected: Probabilities, (columns,).
+    """
+    counts, law = events.sum(dim=0).cpu(), stats.binom(len(events), expected.cpu())
+    below, above = law.logcdf(counts), law.logsf(counts - 1)
+    tail = np.minimum(np.minimum(below, above), math.log(0.5))
+    sizes = -special.ndtri_exp(tail)
+    return torch.from_numpy(np.where(below < above, -sizes, sizes)).to(expected)
 
 
 def start_clock() -> None:

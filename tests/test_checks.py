@@ -136,6 +136,33 @@ def test_the_false_alarm_rate_is_the_designed_one(generator):
     assert 0.035 < alarms / 2000 < 0.065  # three standard errors either side of 5 %
 
 
+@pytest.mark.parametrize("flip", [False, True])
+def test_rare_events_raise_no_more_alarms_than_designed(generator, flip):
+    """Events expected 0.5, 3 and 40 times among 1000, or missing as often: at most 5 % fail."""
+    expected, alarms = torch.tensor([0.0005, 0.003, 0.04], dtype=torch.float64), 0
+    for _ in range(500):
+        events = torch.rand(1000, 3, dtype=torch.float64, generator=generator) < expected
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(checks, "_show", lambda *_, **__: None)
+                exact = 1 - expected if flip else expected
+                monte_carlo("9.1", "events", events ^ flip, exact, false_alarm=0.05)
+        except ClaimError:
+            alarms += 1
+    assert alarms / 500 < 0.06  # counts are whole: the rate is 3 %, below the designed one
+
+
+def test_rare_events_at_a_wrong_rate_are_refused(shown):
+    events = torch.zeros(8000)
+    monte_carlo("9.1", "expected once, never seen", events, 1 / 8000)
+    assert "z-score | -0.3, allowed 3.9" in shown[0][0]["text/markdown"]
+    with pytest.raises(ClaimError):
+        monte_carlo("9.1", "expected 12 times, never seen", events, 12 / 8000)
+    events[:9] = 1
+    with pytest.raises(ClaimError):
+        monte_carlo("9.1", "expected once, seen 9 times", events, 1 / 8000)
+
+
 def test_z_scores_agree_with_the_formula(generator):
     samples = torch.randn(5000, 2, dtype=torch.float64, generator=generator)
     z, error = z_scores(samples, torch.tensor([0.1, -0.1], dtype=torch.float64))

@@ -101,6 +101,13 @@ def test_the_limit_of_the_sampler_is_chi_squares():
     assert limit == pytest.approx(stats.chi2.isf(0.01, 4))
 
 
+def test_ten_expected_draws_are_enough_for_a_cell_of_its_own():
+    counts = np.array([20.0, 10.0, 5.0, 5.0])
+    statistic, limit = _chi_square(counts, np.full(4, 0.25), 40, 0.01)
+    assert statistic == pytest.approx((100 + 0 + 25 + 25) / 10)
+    assert limit == pytest.approx(stats.chi2.isf(0.01, 3))
+
+
 def test_false_alarms_over_200_seeds():
     """Designed rate 10 %: 20 are expected of 200; outside 8 to 34 the chance is about 2e-3."""
     alarms = sum(

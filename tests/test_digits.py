@@ -233,6 +233,21 @@ def test_a_mask_of_known_pixels_of_another_shape_is_refused(tiny, generator):
         fill_in(tiny, torch.zeros(1, 1, 3, 3), torch.ones(3).bool(), generator=generator)
 
 
+def test_the_loss_of_an_epoch_is_the_mean_over_the_data():
+    """Batches of 4, 4 and 2 count by their sizes: the mean of 0 to 9 is 4.5, in every epoch."""
+    weight = torch.zeros(1, requires_grad=True)
+    history = train(
+        lambda batch: batch.mean() + 0 * weight.sum(),
+        [weight],
+        torch.arange(10.0),
+        epochs=3,
+        batch_size=4,
+        learning_rate=0.1,
+        generator=torch.Generator().manual_seed(0),
+    )
+    assert history == pytest.approx([4.5] * 3)
+
+
 def test_dropped_channels_leave_the_mean_as_it_was(generator):
     model = PixelCNN(width=4, layers=1, dropout=0.25, generator=generator)
     dropped = model._drop_channels(torch.ones(500, 4, 8, 8), generator)

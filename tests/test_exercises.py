@@ -392,6 +392,64 @@ def test_judges_of_chapters_3_to_5_say_where_an_answer_fails(number, answer, adv
     assert advice in message
 
 
+def em_step(mean, variance):
+    """An answer to exercise 3.2 with another posterior: functions of x, s and theta."""
+
+    def answer(x, s, theta):
+        m, v = mean(x, s, theta), variance(x, s, theta)
+        return x * m / (m * m + v)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "mean, variance, advice",
+    [
+        (
+            lambda x, s, theta: x / (theta * theta + s * s),
+            lambda x, s, theta: s * s / (theta * theta + s * s),
+            "mean lost its factor theta",
+        ),
+        (
+            lambda x, s, theta: theta * x / (theta * theta + s * s),
+            lambda x, s, theta: s * s,
+            "the prior's variance, or that of the noise",
+        ),
+        (
+            lambda x, s, theta: x / theta,
+            lambda x, s, theta: s * s / theta / theta,
+            "ignores the prior",
+        ),
+    ],
+)
+def test_wrong_posteriors_of_exercise_3_2_are_named(mean, variance, advice):
+    """Written anew here: a mistake in the catalogue's own wrong answers would hide itself."""
+    right, message = feedback("3.2", em_step(mean, variance))
+    assert not right and advice in message
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_slope_at_the_wrong_place_in_exercise_2_2_is_named(times):
+    """Written anew here, as above."""
+
+    def answer(y):
+        return torch.exp(-y / 2) / math.sqrt(2 * math.pi) / (times * y)
+
+    right, message = feedback("2.2", answer)
+    assert not right and "divided by the slope at y" in message
+
+
+@pytest.mark.parametrize("factor", [1, math.e, 1 / math.e])
+def test_an_exponential_of_the_evidence_in_exercise_4_3_is_named(factor):
+    """Written anew here, as above; without a factor the exponent may have either sign."""
+    for sign in (1, -1) if factor == 1 else (1,):
+        right, message = feedback(
+            "4.3", lambda evidence, sign=sign: math.e ** (sign * evidence) / factor
+        )
+        named = "does not apply to p(x) itself" in message
+        assert not right and named == (factor >= 1)
+
+
 def resampling_mistakes():
     """(advice, wrong answer) for each wrong law of exercise 4.5, drawn and not computed."""
     for sentence, versions in chapter_4.WRONG_CHOICES.items():

@@ -122,6 +122,20 @@ def test_field_turns_clockwise_as_the_game_does(html_of):
     assert abs(np.stack([across - 11 * g, up + 11 * d])).max() < 0.2
 
 
+def test_heads_of_the_arrows_point_ahead_and_are_symmetric(html_of):
+    """Each head is drawn out to one end, back to the tip and out to the other end."""
+    numbers = r"([\d.-]+),([\d.-]+)"
+    shown = re.findall(rf"l{numbers}m{numbers}l{numbers}l{numbers}", html_of())
+    ahead, one, tip, other = np.array(shown, dtype=float).reshape(36, 4, 2).swapaxes(0, 1)
+    assert (one == -tip).all()
+    unit = ahead / np.linalg.norm(ahead, axis=1, keepdims=True)
+    across = np.stack([-unit[:, 1], unit[:, 0]], axis=1)
+    for end in (one, other):
+        assert abs((end * unit).sum(axis=1) + 4).max() < 0.2
+    sides = (one * across).sum(axis=1), (other * across).sum(axis=1)
+    assert abs(sides[0] + sides[1]).max() < 0.2 and abs(abs(sides[0]) - 4).max() < 0.2
+
+
 def test_penalty_has_a_control_where_a_rule_uses_it(html_of):
     def slider(**options):
         tree = parsed(html_of(**options))

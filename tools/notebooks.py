@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -362,15 +362,23 @@ def refresh(root: Path, progress: Progress) -> None:
         keep(root, path, notebook, seconds)
 
 
-def run(path: Path, progress: Progress, notebook: NotebookNode | None = None) -> NotebookNode:
+def run(
+    path: Path,
+    progress: Progress,
+    *,
+    change: Callable[[NotebookNode], None] = lambda notebook: None,
+    environment: Mapping[str, str] = KERNEL_ENVIRONMENT,
+) -> NotebookNode:
     """Execute a notebook in a kernel of its own, started in the notebook's folder.
 
     Args:
-        path: Where the notebook lies.
-        progress: What is told of each cell.
-        notebook: What is executed in its place, if not what the file holds.
+        path: The notebook's file, which stays as it is.
+        progress: Where to say which cell is running.
+        change: What to change in the notebook before it runs.
+        environment: Variables that the kernel gets besides those of this process.
     """
-    notebook = notebook or read(path)
+    notebook = read(path)
+    change(notebook)
     started = time.monotonic()
     current = 0
 
@@ -392,7 +400,7 @@ def run(path: Path, progress: Progress, notebook: NotebookNode | None = None) ->
         on_cell_start=note_cell,
     )
     try:
-        client.execute(env=os.environ | KERNEL_ENVIRONMENT)
+        client.execute(env=os.environ | environment)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise NotebookError(_describe(path, current, notebook.cells[current], error)) from error
     for number, cell in enumerate(code_cells(notebook), start=1):

@@ -53,11 +53,13 @@ def executed_on(device: str, path: Path, progress: Progress) -> tuple[NotebookNo
         NotebookError: If a cell fails there, as it does when a check does.
         ValueError: If nothing was computed there.
     """
-    notebook = read(path)
     first = START.format(root=str(ROOT), device=device)
-    notebook.cells.insert(0, v4.new_code_cell(first, id="on-device"))
-    notebook.cells.append(v4.new_code_cell("report()", id="report"))
-    notebook = run(path, progress, notebook)
+
+    def enclose(notebook: NotebookNode) -> None:
+        notebook.cells.insert(0, v4.new_code_cell(first, id="on-device"))
+        notebook.cells.append(v4.new_code_cell("report()", id="report"))
+
+    notebook = run(path, progress, change=enclose)
     said = json.loads(notebook.cells[-1].outputs[-1]["text"])
     if not said["calls"]:
         raise ValueError(f"{path.stem} computed nothing on {device}")

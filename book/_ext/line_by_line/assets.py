@@ -56,7 +56,8 @@ def cut_icons(outdir: Path) -> None:
     static = outdir / "_static"
     named, unnamed = icons_by_name(outdir), icons_by_code(static)
     for style in ("solid-900", "brands-400"):
-        font = TTFont(FONT_AWESOME / f"webfonts/fa-{style}.ttf")
+        file = FONT_AWESOME / f"webfonts/fa-{style}.ttf"
+        font = TTFont(file, recalcTimestamp=False)  # else each build has another file
         cutter = subset.Subsetter()
         cutter.populate(unicodes=unnamed | set(named.values()))
         cutter.subset(font)

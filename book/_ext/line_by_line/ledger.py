@@ -12,6 +12,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from line_by_line.cell_output import mark_as_made_from_chapters
+from line_by_line.measured import measured
 from line_by_line.tables import as_table
 
 STATEMENT = re.compile(
@@ -142,9 +143,10 @@ class Ledger(SphinxDirective):
             claim.largest_distance(),
             str(claim.count("check")),
             str(claim.count("bites")),
-            f"{claim.seconds():.1f}",
         ]
         cells = [nodes.entry("", nodes.paragraph("", word)) for word in words]
+        time = measured(text=f"{claim.seconds():.1f}")
+        cells.append(nodes.entry("", nodes.paragraph("", "", time)))
         cells[0]["classes"] = [claim.verdict()]
         first = nodes.entry("", nodes.paragraph("", "", home))
         return nodes.row("", first, statement, *cells, nodes.entry("", links))

@@ -13,6 +13,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from line_by_line.cell_output import mark_as_made_from_chapters
 from line_by_line.ledger import Claim, claims_of
+from line_by_line.measured import measured
 
 HEADING = re.compile(r"Claims? (\d.*?):")
 ANCHOR = re.compile(r'<a id="(claim-[\w-]+)">')
@@ -63,7 +64,7 @@ def add_facts(app: Sphinx, document: nodes.document, name: str) -> None:
     facts += [nodes.Text("Claims "), *claim_links(claims)]
     facts += nodes.Text(f"· {minutes_to_read(root, path)} minutes to read")
     if seconds := seconds_of(root, path):
-        facts += nodes.Text(f" · {seconds:.0f} seconds to run")
+        facts += measured(text=f" · {seconds:.0f} seconds to run")
     title.parent.insert(title.parent.index(title) + 1, facts)
 
 

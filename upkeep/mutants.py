@@ -1,0 +1,229 @@
+"""Does the book notice when its code is wrong?
+
+    python -m upkeep.mutants --wrong-versions          the catalogue of wrong versions
+    python -m upkeep.mutants --sample 25 --jobs 2      25 mutations of each helper, the same ones
+    python -m upkeep.mutants                           the catalogue and every mutation: many hours
+    python -m upkeep.mutants --sample 25 --survivors   once more those that survived
+
+Every mutation of a helper changes one token and is tried against the tests of its module alone,
+with a time limit. Outcomes are kept in _build/upkeep/ after each trial, so a run that is stopped
+goes on where it was; they hold until the helper changes, or its tests when they say survived.
+The counts and all survivors are kept in upkeep/mutants.json. A survivor is a fault of the tests,
+unless upkeep/equivalents.toml says why the program does the same with it.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import tomllib
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.machine import machine
+from upkeep import mutations, trial, wrong_versions
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = Path("upkeep/mutants.json")
+LOG = Path("_build/upkeep/mutants.jsonl")
+EQUIVALENTS = Path("upkeep/equivalents.toml")
+CAUGHT = ("caught", "too long")
+
+
+def digest(*texts: str) -> str:
+    """A short name for texts, another one when they change."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+class Log:
+    """Outcomes of earlier trials, a line each."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = path.read_text("utf8").splitlines() if path.exists() else []
+        self.rows = {row["key"]: row for row in map(json.loads, lines)}
+
+    def add(self, row: dict) -> None:
+        """Keep an outcome; a later one of the same key counts."""
+        self.rows[row["key"]] = row
+        with self.path.open("a", encoding="utf8") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def require_passing(files: list[tuple[str, ...]], jobs: int) -> dict[tuple[str, ...], float]:
+    """Seconds that unchanged tests take.
+
+    Raises:
+        ValueError: If some do not pass: then nothing could be learned from their failing.
+    """
+    every = [trial.Trial(" ".join(tests), {}, tests, limit=900) for tests in set(files)]
+    seconds = {}
+    for outcome in trial.attempt_all(ROOT, every, jobs):
+        if outcome.verdict != "survived":
+            raise ValueError(f"{outcome.key} fails on unchanged code: {outcome.why}")
+        seconds[tuple(outcome.key.split(" "))] = outcome.seconds
+        print(f"{outcome.key} passes in {outcome.seconds:.0f} s", flush=True)
+    return seconds
+
+
+def trial_of(row: wrong_versions.WrongVersion, number: int, limits: dict) -> trial.Trial:
+    """What to run for a row of the catalogue."""
+    edits, key = {row.file: wrong_versions.edited(ROOT, row)}, str(number)
+    if row.file.endswith(".ipynb"):
+        cell = wrong_versions.edited_cell(ROOT, row)
+        return trial.Trial(key, edits, chapter=row.file, cell=cell, limit=300)
+    tests = mutations.tests_of(ROOT, row.file)
+    return trial.Trial(key, edits, tests, limit=limits[tests])
+
+
+def try_wrong_versions(jobs: int) -> list[dict]:
+    """A row for each wrong version: whether it was caught, and by what."""
+    rows = wrong_versions.catalogue(ROOT)
+    edits = {n: row for n, row in enumerate(rows) if row.is_edit}
+    files = [r.file for r in edits.values() if r.file.endswith(".py")]
+    seconds = require_passing([mutations.tests_of(ROOT, file) for file in files], jobs)
+    limits = {tests: 30 + 4 * spent for tests, spent in seconds.items()}
+    found = {
+        n: {"verdict": "caught" if wrong_versions.is_caught_in_table(ROOT, row) else "survived",
+            "by": f"a table of {Path(row.file).stem}"}
+        for n, row in enumerate(rows) if not row.is_edit
+    }  # fmt: skip
+    trials = [trial_of(row, n, limits) for n, row in edits.items()]
+    for outcome in trial.attempt_all(ROOT, trials, jobs):
+        found[int(outcome.key)] = {"verdict": outcome.verdict, "by": outcome.why}
+        row = rows[int(outcome.key)]
+        print(f"{row.claim} {row.says}: {outcome.verdict} ({outcome.why[:70]})", flush=True)
+    return [
+        {"claim": row.claim, "says": row.says, "file": row.file, "edit": row.is_edit, **found[n]}
+        for n, row in enumerate(rows)
+    ]
+
+
+def equivalents(root: Path = ROOT) -> dict[tuple[str, str, str], str]:
+    """Why a mutation changes nothing: reasons by module, lines taken away and lines put there."""
+    with (root / EQUIVALENTS).open("rb") as file:
+        rows = tomllib.load(file).get("equivalent", [])
+    return {(row["module"], row["old"], row["new"]): row["because"] for row in rows}
+
+
+def planned(modules: list[str], number: int | None) -> tuple[list[dict], dict[str, int]]:
+    """A row for each mutation to try, with its key; and how many there are in each module."""
+    rows, totals = [], {}
+    for module in modules:
+        source = (ROOT / module).read_text("utf8")
+        every = mutations.mutations(module, source)
+        totals[module] = len(every)
+        for one in mutations.sample(every, number):
+            old, new = mutations.changed_lines(source, one.mutated(source))
+            key = f"{digest(source)} {one.operator} {one.occurrence}"
+            rows.append({"key": key, **asdict(one), "old": old, "new": new})
+    return rows, totals
+
+
+def try_mutations(rows: list[dict], log: Log, jobs: int, *, again: bool) -> None:
+    """Try what has no outcome yet; or, with `again`, once more what survived."""
+    survived = {k for k, r in log.rows.items() if r["verdict"] not in CAUGHT}
+    left = [r for r in rows if (r["key"] in survived if again else r["key"] not in log.rows)]
+    random.Random(mutations.SEED).shuffle(left)  # so that what a stopped run tried is a sample
+    tests = {row["module"]: mutations.tests_of(ROOT, row["module"]) for row in left}
+    seconds = require_passing(list(tests.values()), jobs)
+    by_key = {row["key"]: row for row in left}
+    trials = (
+        trial.Trial(
+            row["key"],
+            {row["module"]: mutated(row)},
+            tests[row["module"]],
+            limit=10 + 4 * seconds[tests[row["module"]]],
+        )
+        for row in left
+    )
+    for number, outcome in enumerate(trial.attempt_all(ROOT, trials, jobs), start=1):
+        row = by_key[outcome.key] | {"verdict": outcome.verdict, "seconds": outcome.seconds}
+        log.add(row | {"by": outcome.why})
+        if outcome.verdict not in CAUGHT:
+            said = f"{row['module']}:{row['line']} {outcome.verdict}: {row['new']}"
+            print(f"{number} of {len(left)}: {said}", flush=True)
+
+
+def mutated(row: dict) -> str:
+    """The module's text with the row's mutation."""
+    source = (ROOT / row["module"]).read_text("utf8")
+    one = mutations.Mutation(row["module"], row["operator"], row["occurrence"], row["line"])
+    return one.mutated(source)
+
+
+def counted(rows: list[dict], totals: dict[str, int], log: Log) -> dict:
+    """Counts by module, and the survivors with the reasons of those that are equivalent."""
+    reasons, survivors, modules = equivalents(), [], []
+    for module, total in totals.items():
+        own = [row for row in rows if row["module"] == module and row["key"] in log.rows]
+        own = [log.rows[row["key"]] for row in own]
+        verdicts = Counter(row["verdict"] for row in own)
+        left = [row for row in own if row["verdict"] not in CAUGHT]
+        survivors += [
+            {name: row[name] for name in ("module", "line", "operator", "old", "new", "verdict")}
+            | {"equivalent": reasons.get((module, row["old"], row["new"]))}
+            for row in left
+        ]
+        equal = sum(s["module"] == module and bool(s["equivalent"]) for s in survivors)
+        counts = {"module": module, "mutations": total, "tried": len(own)}
+        caught, late = verdicts["caught"], verdicts["too long"]
+        counts |= {"caught": caught, "too_long": late, "equivalent": equal}
+        modules.append(counts | {"survived": len(left) - equal})
+    return {"modules": modules, "survivors": survivors}
+
+
+def keep(part: str, found: object) -> None:
+    """Put a part of the results in the file, beside the other."""
+    path = ROOT / RESULTS
+    kept = json.loads(path.read_text("utf8")) if path.exists() else {}
+    kept |= {part: found, "machine": machine()}
+    path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf8")
+
+
+def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
+    """The command line's settings."""
+    parser = argparse.ArgumentParser(prog="python -m upkeep.mutants")
+    parser.add_argument("--wrong-versions", action="store_true", help="the catalogue alone")
+    parser.add_argument("--mutations", action="store_true", help="the mutations alone")
+    parser.add_argument("--sample", type=int, help="so many of each module; all if left out")
+    parser.add_argument("--module", help="only modules with this in their path; nothing is kept")
+    parser.add_argument("--count", action="store_true", help="try nothing, count what was tried")
+    parser.add_argument(
+        "--survivors", action="store_true", help="try only what survived, once more"
+    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    return parser.parse_args(words)
+
+
+def main() -> None:
+    """Try what was asked for; exit code 1 if something survives."""
+    arguments, wrong = arguments_of(), []
+    both = not (arguments.wrong_versions or arguments.mutations)
+    if both or arguments.wrong_versions:
+        found = try_wrong_versions(arguments.jobs)
+        keep("wrong_versions", found)
+        missed = [row for row in found if row["verdict"] not in CAUGHT]
+        wrong += [f"{row['claim']} {row['says']}: {row['verdict']}" for row in missed]
+        print(f"{len(found) - len(missed)} of {len(found)} wrong versions caught")
+    if both or arguments.mutations:
+        modules = [m for m in mutations.helpers(ROOT) if (arguments.module or "") in m]
+        rows, totals = planned(modules, arguments.sample)
+        log = Log(ROOT / LOG)
+        if not arguments.count:
+            try_mutations(rows, log, arguments.jobs, again=arguments.survivors)
+        found = counted(rows, totals, log) | {"sample": arguments.sample}
+        if not arguments.module:
+            keep("mutations", found)
+        left = [row for row in found["survivors"] if not row["equivalent"]]
+        wrong += [f"{row['module']}:{row['line']}: {row['old']} -> {row['new']}" for row in left]
+        tried = sum(row["tried"] for row in found["modules"])
+        print(f"{tried} of {len(rows)} mutations tried, {len(left)} survived without a reason")
+    raise SystemExit("\n".join(["Not noticed:", *wrong]) if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
