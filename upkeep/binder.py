@@ -154,6 +154,9 @@ def lab(python: Path, home: Path) -> Iterator[tuple[str, str]]:
             yield address, token
         finally:
             server.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(timeout=10)
+            server.kill()  # one that waits for its kernels, which end with it
             server.wait()
 
 
