@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,11 @@ LONGEST = (
     "test_live.py",
     "test_book.py",
     "test_pdf.py",
+    "test_portrait_browser.py",
+    "test_accessibility.py",
+    "test_formulas.py",
+    "test_reading.py",
+    "test_coursework.py",
     "test_explore_browser.py",
 )
 
@@ -58,6 +64,11 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+    def copyfile(self, *files: object) -> None:
+        """Send a file, unless the page that asked for it is closed by now."""
+        with suppress(ConnectionError):
+            super().copyfile(*files)
 
 
 @pytest.fixture(scope="session")
