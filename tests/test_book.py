@@ -138,7 +138,7 @@ def test_a_chapter_fetches_the_helpers_that_it_ran_with_not_the_newest(moved_on,
 
 def test_a_version_that_the_book_no_longer_has_is_said_to_be_missing(moved_on, tmp_path):
     result = run_bootstrap(tmp_path, moved_on, version="0" * 40)
-    assert "The book no longer has that version; taking its newest." in result.stdout
+    assert "The book no longer has that version; taking its newest: reload" in result.stdout
     assert "these are newer helpers" in result.stderr
 
 

@@ -138,9 +138,14 @@ def results(page: Page, words: str) -> list[tuple[str, str]]:
     page.wait_for_load_state("networkidle")
     home = re.match(r"http://[^/]+", page.url)[0]
     page.goto(f"{home}/search.html?q={words.replace(' ', '+')}")
-    summary = "document.querySelector('.search-summary')?.innerText"
-    page.wait_for_function(f"{summary}?.includes('found')")
-    page.wait_for_load_state("networkidle")  # the texts come one by one
+    page.wait_for_function(  # results come one by one
+        """() => {
+          const said = document.querySelector('.search-summary')?.innerText ?? '';
+          const number = said.match(/found (\\w+)/)?.[1].replace(/^one$/, '1');
+          return number && document.querySelectorAll('ul.search > li').length >= Number(number);
+        }"""
+    )
+    page.wait_for_load_state("networkidle")  # and their texts after them
     links = page.locator("ul.search > li > a")
     return [(link.inner_text(), link.get_attribute("href")) for link in links.all()]
 
