@@ -1,5 +1,6 @@
 """What helps a reader through the pages: steps, verdicts, words, search and filters."""
 
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -7,17 +8,22 @@ from pathlib import Path
 import notebooks
 import pytest
 from bs4 import BeautifulSoup
-from line_by_line.ledger import claims_of
+from line_by_line.ledger import Claim, claims_of
 from line_by_line.steps import code_lines, spread
 from pages import CHAPTERS
 from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST = "book/06_games.html"
-CLAIMS = {
-    f"book/{path.stem}.html": list(claims_of(ROOT, path)[0].values())
-    for path in notebooks.chapters(ROOT)
-}
+
+
+@functools.cache
+def claims() -> dict[str, list[Claim]]:
+    """The claims on each chapter's page, once the chapters have been executed."""
+    return {
+        f"book/{path.stem}.html": list(claims_of(ROOT, path)[0].values())
+        for path in notebooks.chapters(ROOT)
+    }
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +113,7 @@ def test_reasons_are_there_in_print_and_without_scripts(open_page, browser, site
 def test_a_chapter_begins_with_its_claims_and_times(trees, path):
     facts = trees[path].select_one("article .facts")
     shown = [link.get_text(" ", strip=True) for link in facts.select("a.claim-link")]
-    assert shown == [f"{claim.number} ✓" for claim in CLAIMS[path]]
+    assert shown == [f"{claim.number} ✓" for claim in claims()[path]]
     assert re.search(r"· \d+ minutes to read · \d+ seconds to run$", facts.text.strip())
     assert facts.find_previous_sibling().name == "h1"
 
@@ -118,7 +124,7 @@ def test_front_page_lists_every_claim_with_its_verdict(trees):
     for item, path in zip(items, CHAPTERS, strict=True):
         links = [(a["href"], a.get_text(" ", strip=True)) for a in item.select("a.claim-link")]
         page = Path(path).name
-        assert links == [(f"{page}#{c.anchor}", f"{c.number} ✓") for c in CLAIMS[path]]
+        assert links == [(f"{page}#{c.anchor}", f"{c.number} ✓") for c in claims()[path]]
         title = trees[path].select_one("h1").text
         assert item.select_one("a").text in title
 
@@ -166,9 +172,9 @@ def test_ledger_shows_one_chapter_or_a_word(open_page: Callable[..., Page]):
     rows = page.locator("table.ledger tbody tr")
     shown = page.locator("table.ledger tbody tr:visible")
     everything = rows.count()
-    assert shown.count() == everything == sum(map(len, CLAIMS.values()))
+    assert shown.count() == everything == sum(map(len, claims().values()))
     page.locator(".ledger-filter select").select_option("4")
-    assert shown.count() == len(CLAIMS["book/04_importance.html"])
+    assert shown.count() == len(claims()["book/04_importance.html"])
     assert page.locator(".ledger-filter output").inner_text() == f"4 of {everything} claims"
     page.locator(".ledger-filter input").fill("strictly")
     assert [row.locator("td").first.inner_text() for row in shown.all()] == ["4.0"]
