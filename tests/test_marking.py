@@ -296,7 +296,9 @@ def test_a_second_run_marks_what_is_new(marked):
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_is_stopped_goes_on(marked, tmp_path, monkeypatch, end):
-    folder = some_submissions(marked, tmp_path, ["honest", "a-magic", "no-tests", "wrong-kernel"])
+    quick = [name for name in (*LOOKS, *RIGHT_ANYWAY) if name != "a-gigabyte"]
+    students = ["honest", *quick]  # more than can be marked before the signal
+    folder = some_submissions(marked, tmp_path, students)
     words = [sys.executable, "-m", "coursework.grade", folder, "--jobs", "1", "--output", tmp_path]
     monkeypatch.setenv("COURSEWORK_SECRET", "a secret of the tests")
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
@@ -311,7 +313,8 @@ def test_a_run_that_is_stopped_goes_on(marked, tmp_path, monkeypatch, end):
     before = len(list(kept.glob("*.json")))
     with here(2, True) as place:
         run = grade(jobs_in(folder), tmp_path, place, limits=Limits(), quiet=True)
-    assert run.kept == before >= 1 and run.marked == 4 - before and run.failed == []
+    assert run.kept == before >= 1 and run.failed == []
+    assert run.marked == len(students) - before >= 1
     for path in kept.glob("*.json"):
         assert json.loads(path.read_text())["tasks"] == marked.result(path.stem)["tasks"]
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sysconfig
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -55,7 +56,9 @@ def test_the_lock_holds_every_pin():
 def test_these_tests_run_with_the_locked_versions():
     entries = locked()
     differing = {}
-    for found in distributions():
+    # Not all of sys.path: setuptools puts its own copies of some packages there.
+    installed = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    for found in distributions(path=installed):
         entry = entries.get(canonicalize_name(found.name))
         if entry and not entry.specifier.contains(found.version, prereleases=True):
             differing[found.name] = f"{found.version}, not {entry.specifier}"

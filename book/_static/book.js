@@ -26,6 +26,12 @@ const showLines = (row, shown) => {
   row.classList.toggle("current-step", shown);
 };
 
+// A table or formula that is wider than its box can be scrolled with the arrow keys too.
+const reachByKeys = (part) => {
+  const boxes = part.querySelectorAll(".pst-scrollable-table-container, div.math, mjx-container");
+  for (const box of boxes) if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+};
+
 // A button in place of a reason, which shows it
 const foldReason = (row) => {
   const cell = row.lastElementChild;
@@ -39,6 +45,7 @@ const foldReason = (row) => {
   const line = row.firstElementChild.textContent.trim();
   const unfold = (open) => {
     reason.hidden = !open;
+    if (open) reachByKeys(reason);
     button.setAttribute("aria-expanded", String(open));
     button.textContent = open ? "hide" : "why?";
     button.setAttribute("aria-label", `${open ? "hide the reason" : "why"}, line ${line}`);
@@ -128,10 +135,6 @@ const defineWord = (link, number) => {
   link.addEventListener("keydown", (event) => event.key === "Escape" && hide());
 };
 
-// A table that is wider than its box can be scrolled with the arrow keys too.
-const reachByKeys = (box) => {
-  if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-};
 
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("a.term[title]").forEach(defineWord);
@@ -139,5 +142,6 @@ document.addEventListener("DOMContentLoaded", () => {
   foldReasons(document);
   document.addEventListener("output", (event) => foldReasons(event.target)); // of live code
   document.querySelectorAll("table.ledger").forEach(filterLedger);
-  document.querySelectorAll(".pst-scrollable-table-container").forEach(reachByKeys);
+  reachByKeys(document);
+  document.addEventListener("toggle", (event) => reachByKeys(event.target), true); // unfolded
 });
