@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import functools
 import hashlib
 import json
 import math
@@ -302,7 +303,9 @@ def test_a_run_that_is_stopped_goes_on(marked, tmp_path, monkeypatch, end):
     words = [sys.executable, "-m", "coursework.grade", folder, "--jobs", "1", "--output", tmp_path]
     monkeypatch.setenv("COURSEWORK_SECRET", "a secret of the tests")
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-    with subprocess.Popen(words, cwd=ROOT, **quiet) as process:
+    # A shell lets what it starts in the background ignore Ctrl-C, and children inherit that.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(words, cwd=ROOT, preexec_fn=heed, **quiet) as process:
         kept = tmp_path / "marks" / STEM
         while process.poll() is None and not list(kept.glob("*.json")):
             time.sleep(0.01)
