@@ -71,9 +71,25 @@ def test_a_page_needs_no_script(tmp_path):
     made = build(tmp_path, "Title\n=====\n\nHere :math:`x^2` and\n\n.. math:: a \\\\ b \\tag{7}\n")
     assert made.returncode == 0, made.stderr
     tree = BeautifulSoup((tmp_path / "html/index.html").read_bytes(), "html.parser")
-    assert len(tree.select(".math > mjx-container")) == 2
+    assert len(tree.select("span.math > mjx-container:not([display])")) == 1
+    assert len(tree.select("div.math > mjx-container[display=true]")) == 1
     assert [s["src"] for s in tree.select("script[src]") if "mathjax" in s["src"]] == []
-    assert "MJXTEX" in (tmp_path / "html/_static/formulas.css").read_text("utf8")
+    rules = (tmp_path / "html/_static/formulas.css").read_text("utf8")
+    assert "MJXTEX" in rules
+    # pages that were not read again need rules for letters that this build has not met
+    assert "mjx-c.mjx-c1D714" in rules
+
+
+def test_marks_stay_with_their_formula(tmp_path):
+    text = "Of :math:`x`, :math:`y` (:math:`z`), :math:`u` and :math:`v`.)\n"
+    assert build(tmp_path, f"Title\n=====\n\n{text}").returncode == 0
+    tree = BeautifulSoup((tmp_path / "html/index.html").read_bytes(), "html.parser")
+    for hidden in tree.select("mjx-assistive-mml, mjx-math"):
+        hidden.decompose()
+    boxes = [box.get_text() for box in tree.select(".unbroken")]
+    assert boxes == [",", "(),", ".)"]
+    assert tree.select_one("section p").get_text() == "Of ,  (),  and .)"
+    assert [len(box.select(".math")) for box in tree.select(".unbroken")] == [1, 1, 1]
 
 
 def test_a_wrong_formula_stops_the_build(tmp_path):

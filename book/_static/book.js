@@ -135,6 +135,28 @@ const defineWord = (link, number) => {
   link.addEventListener("keydown", (event) => event.key === "Escape" && hide());
 };
 
+// Lecture mode, if the address asks for it; its files are beside this one
+const here = document.currentScript.src;
+const beginLecture = () => {
+  for (const name of ["reveal.css", "lecture.css", "reveal.js", "lecture.js"]) {
+    const isStyle = name.endsWith(".css");
+    const part = document.createElement(isStyle ? "link" : "script");
+    part[isStyle ? "href" : "src"] = here.replace(/book\.js.*/, `lecture/${name}`);
+    if (isStyle) part.rel = "stylesheet";
+    else part.async = false; // one after the other
+    document.head.append(part);
+  }
+};
+
+// This page goes where the slides of the same page are that another window shows
+const followLecture = () => {
+  const blocks = document.querySelectorAll("article section > *"); // numbered as in lecture.js
+  const channel = new BroadcastChannel(`lecture ${location.pathname}`);
+  channel.onmessage = ({ data }) => {
+    blocks.forEach((block, number) => block.classList.toggle("shown-in-lecture", number === data));
+    blocks[data]?.scrollIntoView({ block: "center" });
+  };
+};
 
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("a.term[title]").forEach(defineWord);
@@ -144,4 +166,6 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("table.ledger").forEach(filterLedger);
   reachByKeys(document);
   document.addEventListener("toggle", (event) => reachByKeys(event.target), true); // unfolded
+  const slides = new URLSearchParams(location.search).has("lecture");
+  if (document.querySelector("article .cell")) slides ? beginLecture() : followLecture();
 });

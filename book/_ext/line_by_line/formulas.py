@@ -24,6 +24,8 @@ STYLE_SHEET = "formulas.css"
 FONTS = "mathjax/output/chtml/fonts/woff-v2"  # seen from the style sheet
 SIZE = 1.195  # the letters of MathJax's font become as high as those of the text
 NAME = re.compile(r' id="[^"]*"')  # a numbered formula's: the drawn one has it too
+OPENING = re.compile(r"[(\[“‘]+$")
+CLOSING = re.compile(r"[.,;:!?)\]”’]+")
 # Parts of MathJax that work without a page, in the order in which they need each other
 PARTS = (
     "loader.js",
@@ -105,6 +107,31 @@ def with_mathml(drawn: str, spoken: str, tex: str) -> str:
     return drawn.removesuffix(end) + f"<mjx-assistive-mml>{mathml}</mjx-assistive-mml>{end}"
 
 
+def keep_punctuation(app: Sphinx, document: nodes.document, name: str) -> None:
+    """Keep a formula and the marks that touch it on one line.
+
+    For a browser a formula is like a picture, beside which a line may always end.
+    """
+    for formula in list(document.findall(nodes.math)):
+        parent, place = formula.parent, formula.parent.index(formula)
+        before = parent[place - 1] if place else None
+        after = parent[place + 1] if place + 1 < len(parent) else None
+        opened, closed = OPENING.search(_text(before)), CLOSING.match(_text(after))
+        if opened:
+            parent[place - 1] = nodes.Text(before[: opened.start()])
+        if closed:
+            parent[place + 1] = nodes.Text(after[closed.end() :])
+        if opened or closed:
+            marks = [nodes.Text(found[0]) if found else None for found in (opened, closed)]
+            parent[place] = box = nodes.inline("", "", classes=["unbroken"])
+            box += [part for part in (marks[0], formula, marks[1]) if part]
+
+
+def _text(node: nodes.Node | None) -> str:
+    """The text of a piece of text, and nothing of anything else."""
+    return str(node) if isinstance(node, nodes.Text) else ""
+
+
 def visit_inline(self: HTML5Translator, node: nodes.math) -> None:
     """Write a formula in a sentence."""
     self.body.append(self.starttag(node, "span", "", CLASS="math notranslate nohighlight"))
@@ -142,4 +169,5 @@ def write_style_sheet(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     app.add_html_math_renderer("mathjax_at_build", (visit_inline, None), (visit_display, None))
     app.add_css_file(STYLE_SHEET)
+    app.connect("doctree-resolved", keep_punctuation)
     app.connect("build-finished", write_style_sheet)
