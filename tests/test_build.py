@@ -193,6 +193,94 @@ def test_an_interrupted_build_spares_the_site(small_book):
     assert snapshot(small_book) == before
 
 
+def written(folder: Path, *codes: str) -> list[Path]:
+    """Notebooks of one cell each."""
+    paths = [folder / f"{number}.ipynb" for number in range(len(codes))]
+    for path, code in zip(paths, codes, strict=True):
+        cells = [v4.new_code_cell(code, id="only")]
+        about = {"kernelspec": notebooks.KERNELSPEC}
+        nbformat.write(v4.new_notebook(cells=cells, metadata=about), path)
+    return paths
+
+
+MEET = """import time, pathlib
+pathlib.Path("came-{own}").touch()
+end = time.monotonic() + 30
+while not pathlib.Path("came-{other}").exists() and time.monotonic() < end:
+    time.sleep(0.01)
+print(time.monotonic() < end)"""
+
+
+def test_as_many_chapters_run_at_once_as_there_are_cores(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(notebooks, "cores", lambda: 2)
+    paths = written(tmp_path, MEET.format(own=0, other=1), MEET.format(own=1, other=0))
+    said = {}
+    notebooks.run_together(
+        paths,
+        notebooks.Progress(),
+        lambda path, notebook, seconds: said.update({path: notebook.cells[0].outputs[0].text}),
+    )
+    assert said == dict.fromkeys(paths, "True\n")
+
+
+def test_with_one_core_chapters_run_one_after_the_other(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(notebooks, "cores", lambda: 1)
+    paths = written(tmp_path, "import time; time.sleep(0.5)", "pass", "pass")
+    ended = []
+    notebooks.run_together(paths, notebooks.Progress(), lambda path, *_: ended.append(path))
+    assert ended == paths
+
+
+def test_a_failing_chapter_ends_those_beside_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(notebooks, "cores", lambda: 2)
+    paths = written(tmp_path, "import time; time.sleep(60)", "1 / 0")
+    started = time.monotonic()
+    with pytest.raises(notebooks.NotebookError, match=r"1, cell 1, failed:(.|\n)*ZeroDivision"):
+        notebooks.run_together(paths, notebooks.Progress(), lambda *_: None)
+    assert time.monotonic() - started < 30
+
+
+def test_a_result_that_cannot_be_kept_is_no_riddle(tmp_path, capsys):
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        notebooks.run_together(written(tmp_path, "pass"), notebooks.Progress(), full)
+
+
+def test_ctrl_c_ends_all_kernels(tmp_path):
+    code = "import os, time; open('pid-{0}', 'w').write(str(os.getpid())); time.sleep(60)"
+    written(tmp_path, code.format(0), code.format(1))
+    program = (
+        "import pathlib, notebooks\n"
+        "notebooks.cores = lambda: 2\n"
+        "paths = sorted(pathlib.Path('.').glob('*.ipynb'))\n"
+        "try:\n"
+        "    notebooks.run_together(paths, notebooks.Progress(), print)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')"
+    )
+    tools = os.environ | {"PYTHONPATH": str(ROOT / "tools")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=tools,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    with process:
+        numbers = [tmp_path / "pid-0", tmp_path / "pid-1"]
+        while not all(path.exists() and path.read_text() for path in numbers):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read().endswith("interrupted\n")
+    for path in numbers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(path.read_text()), 0)
+
+
 def test_an_unwritable_build_folder_is_named(tmp_path):
     """Root may write anywhere, so a file stands where the folder should."""
     (tmp_path / "_build").write_text("")

@@ -9,6 +9,7 @@ files beside those helpers and requirements.txt are what they were when the note
 
 import ast
 import asyncio
+import functools
 import hashlib
 import json
 import os
@@ -61,34 +62,15 @@ class NotebookError(Exception):
 
 
 class Client(NotebookClient):
-    """A notebook client that Ctrl-C ends like any other program."""
+    """A notebook client whose Ctrl-C belongs to whoever runs it: nbclient makes a traceback."""
 
-    interrupted = False
+    interrupt: Callable[[], None]
 
     async def async_start_new_kernel(self, **settings: object) -> None:
-        """Start the kernel; Ctrl-C, of which nbclient makes a traceback, cancels this task."""
-        task = asyncio.current_task()
-
-        def interrupt() -> None:
-            self.interrupted = True
-            task.cancel()
-
+        """Start the kernel, after nbclient has taken Ctrl-C for itself."""
         with suppress(NotImplementedError):  # Windows, where nbclient does not take it either
-            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self.interrupt)
         await super().async_start_new_kernel(**settings)
-
-    def execute(self, **settings: object) -> NotebookNode:
-        """Execute the notebook; the kernel and all tasks have ended when this returns.
-
-        Raises:
-            KeyboardInterrupt: If Ctrl-C ended it.
-        """
-        try:
-            return asyncio.run(self.async_execute(**settings))
-        except (DeadKernelError, asyncio.CancelledError):
-            if self.interrupted:
-                raise KeyboardInterrupt from None
-            raise
 
 
 class Progress:
@@ -256,22 +238,25 @@ def dependencies(root: Path, notebook: NotebookNode) -> list[Path]:
     return [root / "requirements.txt", *sorted(found)]
 
 
-def imports(code: str, package: str = "") -> Iterator[str]:
+@functools.cache
+def imports(code: str, package: str = "") -> tuple[str, ...]:
     """Dotted names that the code imports; `package` is where its relative imports start."""
     lines = code.split("\n")
     python = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
     try:
         tree = ast.parse(python)
     except SyntaxError:  # it fails when it runs, with a better message than any from here
-        return
+        return ()
+    found: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             parts = package.split(".")
             above = parts[: len(parts) + 1 - node.level] if node.level else []
             start = ".".join([*above, *filter(None, [node.module])])
-            yield from (f"{start}.{alias.name}" for alias in node.names)
+            found += (f"{start}.{alias.name}" for alias in node.names)
+    return tuple(found)
 
 
 def module_files(root: Path, name: str) -> set[Path]:
@@ -348,37 +333,101 @@ def seconds_of(root: Path, path: Path) -> float | None:
 def refresh(root: Path, progress: Progress) -> None:
     """Execute the chapters that are stale, so that the cache holds fresh results of all.
 
+    As many run at once as there are cores; what one has come to is kept when it ends.
+
     Raises:
         NotebookError: If a cell fails.
     """
-    for path in chapters(root):
-        notebook = executed(root, path)
-        seconds = None
-        if notebook is None:
-            started = time.monotonic()
-            notebook = run(path, progress)
-            seconds = time.monotonic() - started
-            progress.done(f"{path.stem}  executed in {seconds:.0f} s")
+
+    def ended(path: Path, notebook: NotebookNode, seconds: float) -> None:
+        progress.done(f"{path.stem}  executed in {seconds:.0f} s")
         keep(root, path, notebook, seconds)
 
+    stale = []
+    for path in chapters(root):
+        if notebook := executed(root, path):
+            keep(root, path, notebook)
+        else:
+            stale.append(path)
+    run_together(stale, progress, ended)
 
-def run(
-    path: Path,
+
+def run(path: Path, progress: Progress, **settings: object) -> NotebookNode:
+    """Execute one notebook; see `run_together`."""
+    found = []
+    run_together([path], progress, lambda _, notebook, __: found.append(notebook), **settings)
+    return found[0]
+
+
+def run_together(
+    paths: list[Path],
     progress: Progress,
+    ended: Callable[[Path, NotebookNode, float], None],
     *,
     change: Callable[[NotebookNode], None] = lambda notebook: None,
     environment: Mapping[str, str] = KERNEL_ENVIRONMENT,
-) -> NotebookNode:
-    """Execute a notebook in a kernel of its own, started in the notebook's folder.
+) -> None:
+    """Execute notebooks, each in a kernel of its own that is started in the notebook's folder.
 
     Args:
-        path: The notebook's file, which stays as it is.
+        paths: The notebooks' files, which stay as they are.
         progress: Where to say which cell is running.
-        change: What to change in the notebook before it runs.
-        environment: Variables that the kernel gets besides those of this process.
+        ended: What to do with each when it was executed, in how many seconds.
+        change: What to change in a notebook before it runs.
+        environment: Variables that the kernels get besides those of this process.
+
+    Raises:
+        NotebookError: If a cell fails; what runs beside it is then ended.
+        KeyboardInterrupt: If Ctrl-C ended them; all kernels have ended when this returns.
     """
-    notebook = read(path)
-    change(notebook)
+    interrupted = False
+
+    async def together() -> None:
+        whole, places = asyncio.current_task(), asyncio.Semaphore(cores())
+
+        def interrupt() -> None:
+            nonlocal interrupted
+            interrupted = True
+            whole.cancel()
+
+        async def one(path: Path) -> None:
+            async with places:
+                started = time.monotonic()
+                notebook = read(path)
+                change(notebook)
+                await _execute(path, notebook, progress, interrupt, environment)
+                ended(path, notebook, time.monotonic() - started)
+
+        async with asyncio.TaskGroup() as group:
+            for path in paths:
+                group.create_task(one(path))
+
+    failure = None
+    try:
+        asyncio.run(together())
+    except asyncio.CancelledError:
+        failure = KeyboardInterrupt()
+    except ExceptionGroup as several:
+        failure = KeyboardInterrupt() if interrupted else several.exceptions[0]
+    if failure:
+        raise failure
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+async def _execute(
+    path: Path,
+    notebook: NotebookNode,
+    progress: Progress,
+    interrupt: Callable[[], None],
+    environment: Mapping[str, str],
+) -> None:
+    """Execute a notebook and leave the outputs in it."""
     started = time.monotonic()
     current = 0
 
@@ -399,13 +448,13 @@ def run(
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_start=note_cell,
     )
+    client.interrupt = interrupt
     try:
-        client.execute(env=os.environ | environment)
+        await client.async_execute(env=os.environ | environment)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise NotebookError(_describe(path, current, notebook.cells[current], error)) from error
     for number, cell in enumerate(code_cells(notebook), start=1):
         cell.execution_count = number
-    return notebook
 
 
 def _describe(path: Path, index: int, cell: NotebookNode, error: Exception) -> str:

@@ -54,6 +54,7 @@ const drawn = (tex, display) => page.outerHTML(paper.convert(tex, {
   display, em: 16, ex: 7.2, containerWidth: 736, end: part.core.MathItem.STATE.LAST }));
 const spoken = (tex, display) => marks.visitTree(
   paper.convert(tex, { display, end: part.core.MathItem.STATE.CONVERT }));
+const both = (tex, display) => [drawn(tex, display), spoken(tex, display)];
 const rules = () => page.textContent(paper.outputJax.styleSheet(paper));
 """
 
@@ -86,8 +87,7 @@ def set_formula(tex: str, display: bool = False) -> str:
         ValueError: MathJax does not understand it.
     """
     try:
-        drawn = engine().call("drawn", tex, display)
-        spoken = engine().call("spoken", tex, display)
+        drawn, spoken = engine().call("both", tex, display)
     except JSEvalException as error:
         reason = str(error).partition("Error: ")[2].split("\n")[0]
         raise ValueError(
