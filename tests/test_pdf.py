@@ -16,6 +16,7 @@ from one_document import About, join
 from playwright.sync_api import Browser
 from pypdf import PdfReader
 from pypdf.generic import Destination
+from pypdfium2 import PdfDocument
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = range(100, 400)
@@ -178,19 +179,26 @@ def test_no_browser_is_said_plainly(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def printed(site: Path, browser: Browser, tmp_path_factory) -> PdfReader:
+def content(site: Path, browser: Browser, tmp_path_factory) -> bytes:
     """The book, printed once."""
     folder = tmp_path_factory.mktemp("print")
     document = pdf.joined_book(ROOT, site, folder, notebooks.Progress())
     about = pdf.about_book(ROOT)
     content = pdf.print_document(browser, document, notebooks.Progress())
-    return PdfReader(io.BytesIO(pdf.with_facts(content, about)))
+    return pdf.with_facts(content, about)
 
 
 @pytest.fixture(scope="session")
-def texts(printed: PdfReader) -> list[str]:
-    """The text of every page."""
-    return [page.extract_text() for page in printed.pages]
+def printed(content: bytes) -> PdfReader:
+    """The printed book, to be looked into."""
+    return PdfReader(io.BytesIO(content))
+
+
+@pytest.fixture(scope="session")
+def texts(content: bytes) -> list[str]:
+    """The text of every page, which PDFium finds twenty times as fast as pypdf."""
+    with PdfDocument(content) as document:
+        return [page.get_textpage().get_text_range() for page in document]
 
 
 @pytest.fixture(scope="session")

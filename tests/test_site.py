@@ -17,6 +17,36 @@ from playwright.sync_api import Page, Response
 ROOT = Path(__file__).resolve().parent.parent
 HEAVIEST_PAGE = 1_500_000  # bytes, compressed as a server sends them
 COMPRESSIBLE = (".html", ".css", ".js", ".svg", ".json")
+# Whatever sticks out of the text column lies under the table of contents.
+OUTSIDE = """() => { const edge = document.querySelector('article').getBoundingClientRect().right;
+  return [...document.querySelectorAll('article figure, article .explore *')]
+    .filter(e => e.getBoundingClientRect().right > edge + 1)
+    .map(e => e.className); }"""
+# The contrast that WCAG 2 asks of text (4.5), measured on everything that can be read
+FAINT = """() => {
+  const parts = colour => colour.match(/[\\d.]+/g).map(Number);
+  const linear = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) =>
+    0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const ground = e => {
+    for (; e; e = e.parentElement) {
+      const [r, g, b, alpha = 1] = parts(getComputedStyle(e).backgroundColor);
+      if (alpha > 0.5) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const faint = new Set();
+  const texts = document.createTreeWalker(document.querySelector('article'), 4);
+  for (let text; text = texts.nextNode();) {
+    const e = text.parentElement;
+    if (!text.data.trim() || e.closest('svg, style, script, [hidden]')) continue;
+    if (!e.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
+    const [a, b] = [light(parts(getComputedStyle(e).color)), light(ground(e))];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < 4.5) faint.add(`${contrast.toFixed(1)} ${text.data.slice(0, 40)}`);
+  }
+  return [...faint];
+}"""
 
 
 @pytest.fixture(scope="session")
@@ -36,16 +66,46 @@ def read_through(page: Page) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_page_works_without_any_other_machine(open_page: Callable[..., Page], path):
-    page = open_page(path)
+def test_a_page(open_page: Callable[..., Page], path, subtests, capsys):
+    """A page is opened once, for all that can be seen on it: opening is what takes time."""
+    responses: list[Response] = []
+    page = open_page(path, on_response=lambda response: responses.append(response))
     read_through(page)
-    assert page.trouble == []
+    with subtests.test("needs no other machine"):
+        assert page.trouble == []
+    with subtests.test("is light"):
+        sent, own = weight(responses, path)
+        with capsys.disabled():
+            print(f"\n{path}: {sent / 1e3:.0f} kB sent, {own / 1e3:.0f} kB its own")
+        assert sent < HEAVIEST_PAGE
+    with subtests.test("formulas are set"):
+        require_formulas(page)
+    with subtests.test("figures keep to their column"):
+        assert page.evaluate(OUTSIDE) == []
+    for look in ("light", "dark"):
+        with subtests.test(f"text stands out from its ground, {look}"):
+            page.emulate_media(color_scheme=look)
+            page.wait_for_selector(f"html[data-theme={look}]")
+            page.evaluate("document.getAnimations().forEach((fading) => fading.finish())")
+            assert page.evaluate(FAINT) == []
+    for width in (390, 360):
+        with subtests.test(f"nothing sticks out of a phone, {width} px"):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_every_formula_is_set(open_page: Callable[..., Page], path):
-    page = open_page(path)
-    read_through(page)
+def weight(responses: list[Response], path: str) -> tuple[int, int]:
+    """Bytes that a compressing server sends for a first visit: all of them, the page's own."""
+    bodies = {response.url: response.body() for response in responses}
+    sent = {
+        url: len(gzip.compress(body)) if urlparse(url).path.endswith(COMPRESSIBLE) else len(body)
+        for url, body in bodies.items()
+    }
+    return sum(sent.values()), next(size for url, size in sent.items() if url.endswith(path))
+
+
+def require_formulas(page: Page) -> None:
+    """Every formula is set, none is an error, and no TeX is left in the text."""
     counted = page.evaluate(
         """() => [document.querySelectorAll('article .math').length,
                   document.querySelectorAll('article .math > mjx-container').length,
@@ -64,8 +124,9 @@ def test_every_formula_is_set(open_page: Callable[..., Page], path):
 
 def test_links_lead_somewhere(site: Path, trees):
     broken = []
+    anchors = {name: {e["id"] for e in tree.find_all(id=True)} for name, tree in trees.items()}
     for name, tree in trees.items():
-        for link in tree.select("a[href]"):
+        for link in tree.find_all("a", href=True):
             url = urlparse(link["href"])
             if url.scheme or url.netloc:
                 continue
@@ -74,8 +135,8 @@ def test_links_lead_somewhere(site: Path, trees):
             if not path.is_file():
                 broken.append(f"{name}: {link['href']}")
             elif url.fragment and path.suffix == ".html":
-                there = trees[str(path.relative_to(site.resolve()))]
-                if there.find(id=unquote(url.fragment)) is None:
+                there = anchors[str(path.relative_to(site.resolve()))]
+                if unquote(url.fragment) not in there:
                     broken.append(f"{name}: {link['href']}")
     assert sorted(set(broken)) == []
 
@@ -95,15 +156,6 @@ def test_every_picture_is_described(trees):
     assert [(name, img["src"][:80]) for name, img in pictures if not img.get("alt")] == []
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_nothing_sticks_out_on_a_phone(open_page: Callable[..., Page], path):
-    page = open_page(path, width=390, height=800)
-    read_through(page)
-    for width in (390, 360):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
 def test_wide_formulas_can_be_read_from_their_beginning_on_a_phone(open_page: Callable[..., Page]):
     """What sticks out to the left of a box cannot be scrolled to; to the right it can."""
     page = open_page("book/01_autoregressive.html", width=390, height=800)
@@ -117,53 +169,6 @@ def test_wide_formulas_can_be_read_from_their_beginning_on_a_phone(open_page: Ca
     )
     assert wide > 0, "no formula is wider than the page: nothing was tested"
     assert cut == 0
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_figures_keep_to_their_column(open_page: Callable[..., Page], path):
-    """What sticks out of the text column lies under the table of contents."""
-    page = open_page(path)
-    outside = page.evaluate(
-        """() => { const edge = document.querySelector('article').getBoundingClientRect().right;
-                   return [...document.querySelectorAll('article figure, article .explore *')]
-                     .filter(e => e.getBoundingClientRect().right > edge + 1)
-                     .map(e => e.className); }"""
-    )
-    assert outside == []
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("path", PAGES)
-def test_text_stands_out_from_its_ground(open_page: Callable[..., Page], path, dark):
-    """The contrast that WCAG 2 asks of text (4.5), measured on everything that can be read."""
-    page = open_page(path, dark=dark)
-    faint = page.evaluate(
-        """() => {
-          const parts = colour => colour.match(/[\\d.]+/g).map(Number);
-          const linear = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-          const light = ([r, g, b]) =>
-            0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-          const ground = e => {
-            for (; e; e = e.parentElement) {
-              const [r, g, b, alpha = 1] = parts(getComputedStyle(e).backgroundColor);
-              if (alpha > 0.5) return [r, g, b];
-            }
-            return [255, 255, 255];
-          };
-          const faint = new Set();
-          const texts = document.createTreeWalker(document.querySelector('article'), 4);
-          for (let text; text = texts.nextNode();) {
-            const e = text.parentElement;
-            if (!text.data.trim() || e.closest('svg, style, script, [hidden]')) continue;
-            if (!e.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
-            const [a, b] = [light(parts(getComputedStyle(e).color)), light(ground(e))];
-            const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-            if (contrast < 4.5) faint.add(`${contrast.toFixed(1)} ${text.data.slice(0, 40)}`);
-          }
-          return [...faint];
-        }"""
-    )
-    assert faint == []
 
 
 def test_dark_mode_follows_the_reader(open_page: Callable[..., Page]):
@@ -218,19 +223,3 @@ def test_front_page_figure_is_the_chapters(trees):
     figure = trees["book/index.html"].select_one("article .portrait")
     assert figure is not None
     assert str(figure) in [str(found) for found in trees[CHAPTERS[5]].select("article .portrait")]
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_pages_are_light(open_page: Callable[..., Page], path, capsys):
-    """What a server with compression sends for a first visit; the report is part of the test."""
-    responses: list[Response] = []
-    read_through(open_page(path, on_response=lambda response: responses.append(response)))
-    bodies = {response.url: response.body() for response in responses}
-    sent = {
-        url: len(gzip.compress(body)) if urlparse(url).path.endswith(COMPRESSIBLE) else len(body)
-        for url, body in bodies.items()
-    }
-    own = next(size for url, size in sent.items() if url.endswith(path))
-    with capsys.disabled():
-        print(f"\n{path}: {sum(sent.values()) / 1e3:.0f} kB sent, {own / 1e3:.0f} kB its own")
-    assert sum(sent.values()) < HEAVIEST_PAGE

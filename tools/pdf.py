@@ -146,11 +146,14 @@ def print_document(browser: Browser, joined: Path, progress: Progress) -> bytes:
     blank, written = [], {}
     for number in range(1, MOST_PRINTS + 1):
         progress.show(f"print {number}")
-        pdf = page.pdf(prefer_css_page_size=True, print_background=True, outline=True, tagged=True)
+        whole = number > 1  # the first is for the numbers only
+        pdf = page.pdf(
+            prefer_css_page_size=True, print_background=True, outline=whole, tagged=whole
+        )
         found = page_numbers(pdf)
         if lost := sorted(set(wanted) - set(found)):
             raise ValueError(f"The PDF has links that lead nowhere: {lost}.")
-        if found == written:
+        if whole and found == written:
             return pdf
         blank, written = arranged(without_blanks(found, blank), chapters)
         page.evaluate(FILL_IN, [blank, written])

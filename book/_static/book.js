@@ -164,7 +164,10 @@ document.addEventListener("DOMContentLoaded", () => {
   foldReasons(document);
   document.addEventListener("output", (event) => foldReasons(event.target)); // of live code
   document.querySelectorAll("table.ledger").forEach(filterLedger);
-  reachByKeys(document);
+  const reachAll = () => reachByKeys(document);
+  reachAll();
+  document.fonts.ready.then(reachAll); // letters of another font are wider
+  window.addEventListener("resize", reachAll);
   document.addEventListener("toggle", (event) => reachByKeys(event.target), true); // unfolded
   const slides = new URLSearchParams(location.search).has("lecture");
   if (document.querySelector("article .cell")) slides ? beginLecture() : followLecture();
