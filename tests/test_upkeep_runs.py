@@ -97,6 +97,21 @@ def test_the_workflow_runs_every_row_on_three_systems():
     assert {name.split("-")[0] for name in asked["system"]} == {"ubuntu", "macos", "windows"}
 
 
+@pytest.mark.parametrize("row", sorted(stored("matrix")))
+def test_a_row_that_was_run_holds(row):
+    kept = stored("matrix")[row]
+    assert row in matrix.ROWS and matrix.holds(kept), kept["failed"]
+    for name, version in kept["versions"].items():
+        assert Version(version) >= Version(FLOORS[name])
+        if row == f"{matrix.PYTHONS[0]}-oldest":
+            assert Version(version).release == Version(FLOORS[name]).release
+
+
+def test_both_ends_of_the_supported_versions_were_run():
+    ends = {f"{matrix.PYTHONS[0]}-oldest", f"{matrix.PYTHONS[-1]}-newest"}
+    assert ends <= set(stored("matrix")), "run `make matrix`"
+
+
 def test_a_row_counts_what_failed(tmp_path):
     report = tmp_path / "report.xml"
     report.write_text(REPORT.format(more=""))
