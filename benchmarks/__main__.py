@@ -14,7 +14,6 @@ import functools
 import gzip
 import http.server
 import io
-import shutil
 import statistics
 import sys
 import threading
@@ -29,6 +28,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from helpers.autoregressive import log_prob
 from helpers.digits import load_digits
+from tools.browsers import find_browser
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "book").glob("[0-9]*.ipynb"))
@@ -43,6 +43,20 @@ print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 """
 
 # Milliseconds from moving a slider one step to the second frame after it, for each step.
+# When the last formula was there, the page had loaded, and by how much it jumped meanwhile
+WATCH = """const watch = () => {
+  const number = document.querySelectorAll('mjx-container').length;
+  if (number !== window.formulas?.number) window.formulas = {number, at: performance.now()};
+  setTimeout(watch, 10);
+};
+watch();"""
+OPENED = """() => new Promise(done => {
+  let shift = 0;
+  new PerformanceObserver(list => list.getEntries().forEach(entry => shift += entry.value))
+    .observe({type: 'layout-shift', buffered: true});
+  const loaded = performance.getEntriesByType('navigation')[0].loadEventEnd;
+  setTimeout(() => done({formulas: window.formulas.at, loaded, shift}), 300);
+})"""
 LATENCY = """async (slider) => {
   const frame = () => new Promise(requestAnimationFrame), times = [];
   for (let value = Number(slider.min); value <= Number(slider.max); value++) {
@@ -154,24 +168,46 @@ def chapters() -> None:
 
 
 def pages() -> None:
-    """Weigh each chapter's page and time its sliders in Chromium, from a local server."""
-    print("Pages, as a server with gzip sends them")
+    """Weigh each chapter's page, time how it opens and its sliders, from a local server."""
+    print("Pages, as a server with gzip sends them; times are medians of five visits")
     with served(ROOT / "_build/html") as (address, browser):
         for path in CHAPTERS:
-            opened, received = browser.new_context().new_page(), []  # with an empty cache
-            opened.on("response", lambda r, received=received: received.append(r.body()))
-            opened.goto(f"{address}/book/{path.stem}.html")
-            opened.wait_for_load_state("networkidle")
-            weight = sum(len(gzip.compress(body)) for body in received) / 1e6
-            print(f"  {path.stem}: {weight:.2f} MB in {len(received)} requests")
-            for figure in opened.locator(".explore").all():
-                slider = figure.locator("input[type=range]").first
-                times = [t for _ in range(5) for t in slider.evaluate(LATENCY)]
+            visits = [visit(browser, f"{address}/book/{path.stem}.html") for _ in range(5)]
+            first = visits[0]
+            formulas, loaded, shift = (
+                statistics.median(one[key] for one in visits)
+                for key in ("formulas", "loaded", "shift")
+            )
+            print(
+                f"  {path.stem}: {first['weight'] / 1e6:.2f} MB in {first['requests']} requests, "
+                f"formulas there after {formulas:.0f} ms, loaded after {loaded:.0f} ms, "
+                f"layout shift {shift:.3f}"
+            )
+            for times in first["sliders"]:
                 print(
                     f"    slider to second frame: median {statistics.median(times):.0f} ms, "
                     f"max {max(times):.0f} ms, {len(times)} moves"
                 )
-            opened.context.close()
+
+
+def visit(browser: Browser, address: str) -> dict[str, object]:
+    """What a page weighs, when it was there, and how its figures move, with an empty cache."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page, received = context.new_page(), []
+    page.add_init_script(WATCH)
+    page.on("response", lambda response: received.append(response.body()))
+    page.goto(address, wait_until="networkidle")
+    found = page.evaluate(OPENED) | {
+        "weight": sum(len(gzip.compress(body)) for body in received),
+        "requests": len(received),
+        "sliders": [
+            [t for _ in range(5) for t in slider.evaluate(LATENCY)]
+            for figure in page.locator(".explore").all()
+            for slider in figure.locator("input[type=range]").all()[:1]
+        ],
+    }
+    context.close()
+    return found
 
 
 @contextlib.contextmanager
@@ -182,18 +218,15 @@ def served(folder: Path) -> Iterator[tuple[str, Browser]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None or not (folder / "index.html").exists():
-        raise SystemExit("Pages need Chromium and a built site: run `make book` first.")
+    if not (folder / "index.html").exists():
+        raise SystemExit("Pages need a built site: run `make book` first.")
     handler = functools.partial(Quiet, directory=str(folder))
     with (
         http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
         sync_playwright() as playwright,
     ):
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
+        browser = playwright.chromium.launch(executable_path=find_browser())
         yield f"http://127.0.0.1:{server.server_port}", browser
         browser.close()
         server.shutdown()

@@ -3,7 +3,6 @@
 import functools
 import http.server
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -13,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from browsers import find_browser
 from notebooks import KERNEL_ENVIRONMENT
-from pdf import BROWSERS
 from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,12 +83,12 @@ def site_url(site: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium; without one the test is skipped, or fails if BOOK_REQUIRE_BROWSER=1."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        message = f"needs one of the browsers {', '.join(BROWSERS)}; found none on the path"
+    try:
+        found = find_browser()
+    except ValueError as lacking:
         if os.environ.get("BOOK_REQUIRE_BROWSER") == "1":
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
+            pytest.fail(str(lacking), pytrace=False)
+        pytest.skip(str(lacking))
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=found)
         yield launched

@@ -10,6 +10,7 @@ import notebooks
 import one_document
 import pdf
 import pytest
+from browsers import find_browser
 from bs4 import BeautifulSoup
 from line_by_line.ledger import STATEMENT
 from one_document import About, join
@@ -172,7 +173,7 @@ def test_titles_stand_once_in_the_outline(title, shown):
 def test_no_browser_is_said_plainly(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ValueError, match="apt-get install chromium"):
-        pdf.find_browser()
+        find_browser()
 
 
 # The printed book

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from coursework.assignments import ASSIGNMENTS
-from upkeep import binder, colab, lock, matrix
+from upkeep import binder, colab, faults, lock, matrix
 from upkeep.environments import Unavailable, interpreter, pins
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -204,3 +204,12 @@ def test_trouble_in_binder_is_seen():
     ):
         assert len(binder.trouble(good | bad)) == 1, bad
     assert binder.trouble(good | {"opened": {}}) != []
+
+
+@pytest.mark.parametrize("fault", sorted(faults.FAULTS))
+def test_the_checks_of_a_fault_exist(fault):
+    """A test that was given another name would be missed when `make faults` runs, not before."""
+    for check in faults.FAULTS[fault]:
+        path, _, name = check.partition("::")
+        source = (ROOT / path).read_text("utf8")
+        assert not name or f"def {name}(" in source, check

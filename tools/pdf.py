@@ -9,13 +9,13 @@ the links. No TeX is needed, and figures, tables and formulas look as they do on
 
 import io
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
+from browsers import find_browser
 from build import build
 from notebooks import Progress, git, main, setting
 from one_document import About, join
@@ -26,13 +26,6 @@ from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 RESULT = Path("_build/pdf/deep-generative-models.pdf")
 STYLE = Path(__file__).with_name("pdf.css")
-BROWSERS = (  # the first is Chromium without windows, which opens pages a third faster
-    "chromium-headless-shell",
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-)
 OLDEST = 131  # the first Chromium that prints titles and numbers in the margins of a page
 MEASURE = 643  # px: the width of the text, 170 mm
 MOST_PRINTS = 5
@@ -79,21 +72,6 @@ def joined_book(root: Path, site: Path, folder: Path, progress: Progress) -> Pat
 
 
 # The browser
-
-
-def find_browser() -> str:
-    """The path of a Chromium.
-
-    Raises:
-        ValueError: If there is none on the path.
-    """
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        raise ValueError(
-            f"The PDF needs one of the browsers {', '.join(BROWSERS)} on the path, and there is "
-            "none. On Debian: apt-get install chromium; elsewhere install Chrome or Chromium."
-        )
-    return found
 
 
 def require_recent(browser: Browser) -> None:

@@ -26,6 +26,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from tools.browsers import find_browser
 from tools.notebooks import chapters
 
 from . import environments
@@ -37,7 +38,6 @@ GUARANTEED = 1024  # MiB that Binder guarantees
 BASE = ("jupyterlab", "notebook", "ipykernel", "ipywidgets", "jupyterlab_widgets", "ipython")
 INSTALL = re.compile(r"^RUN \$\{KERNEL_PYTHON_PREFIX\}/bin/pip (install .+)$", re.MULTILINE)
 COPY_BOOK = "COPY --chown=0:0 src/ ${REPO_DIR}/"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def dockerfile(root: Path) -> str:
@@ -183,9 +183,10 @@ def opened(python: Path, home: Path, paths: list[str]) -> dict[str, str]:
     Raises:
         Unavailable: If there is no browser.
     """
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        raise Unavailable(f"needs one of {', '.join(BROWSERS)} on the path")
+    try:
+        executable = find_browser()
+    except ValueError as lacking:
+        raise Unavailable(str(lacking)) from None
     from playwright.sync_api import sync_playwright
 
     titles = {}
