@@ -94,7 +94,7 @@ def view() -> list[str]:
     for path in SYSTEM + SYSTEM_FILES:
         options += ["--ro-bind-try", path, path]
     hidden = shown(ROOT)
-    made: set[str] = set()
+    made = {"/tmp"}  # the worker's own, which is there before the rest
     for folder in sorted(prefixes(), key=lambda folder: Path(folder).is_relative_to(ROOT)):
         if hidden and Path(folder).is_relative_to(ROOT):
             options += covered()
@@ -126,8 +126,8 @@ def command(limits: Limits) -> list[str]:
     own = ["--perms", "1777", "--size", str(limits.disk), "--tmpfs", "/tmp"]
     shared = ["--perms", "1777", "--size", str(MIB), "--tmpfs", "/dev/shm"]
     return [
-        *(found, "--die-with-parent", "--new-session", *alone, *rights, *view()),
-        *("--proc", "/proc", "--dev", "/dev", *shared, *own),
+        *(found, "--die-with-parent", "--new-session", *alone, *rights, *own, *view()),
+        *("--proc", "/proc", "--dev", "/dev", *shared),
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"),
     ]
 

@@ -13,6 +13,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -480,6 +481,25 @@ def test_a_giant_is_not_read(tmp_path):
         file.truncate(2**40)
     with pytest.raises(Unreadable, match="larger than 64 MB"):
         read_file(path)
+
+
+def test_python_below_tmp_is_in_sight(monkeypatch):
+    """The worker has a /tmp of its own, which must not lie over an environment that is there."""
+    needs_sandbox()
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        Path(place, "here").write_text("in sight\n")
+        os.chmod(place, 0o755)
+        found = [*sandbox.prefixes(), place]
+        monkeypatch.setattr(sandbox, "prefixes", lambda: found)
+        sees = [
+            *sandbox.command(sandbox.Limits()),
+            "sh",
+            "-c",
+            f"cat {place}/here; ls /tmp; touch /tmp/x",
+        ]
+        said = subprocess.run(sees, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["in", "sight", Path(place).name]
+    assert not Path("/tmp/x").exists()
 
 
 def test_a_sandbox_answers():
