@@ -532,7 +532,7 @@ def store(root: Path, progress: Progress) -> None:
     """Execute what is stale and store every chapter's outputs in its notebook."""
     values = bootstrap_values(root)
     for path in chapters(root):
-        write(path, canonical(read(path), values))  # they are code, so they come first
+        canonical(read(path), values)  # what it would refuse is refused before anything runs
     refresh(root, progress)
     for path in chapters(root):
         write(path, canonical(executed(root, path), values))

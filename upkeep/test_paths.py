@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.browsers import BROWSERS
 from upkeep.recipes import fresh_clone
 
 NAME = "mein büch ✓ книга"
@@ -45,7 +46,7 @@ def test_book_and_one_chapter(clone):
 
 
 def test_pdf(clone):
-    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+    if not any(map(shutil.which, BROWSERS)):
         pytest.skip("needs Chromium")
     assert "The PDF has" in make(clone, "pdf")
 
