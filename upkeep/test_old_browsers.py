@@ -140,9 +140,10 @@ def test_text_and_stills_are_there(open_in, path, lacks):
 
 def test_a_hidden_text_would_be_noticed(open_in):
     page = open_in(CHAPTERS[0], "JavaScript")
+    style = "article figure { display: none !important } article h2 { opacity: 0 }"
     page.evaluate(  # add_style_tag would wait for an event of the page's scripts
-        """document.head.insertAdjacentHTML('beforeend',
-           '<style>article figure { display: none } article h2 { opacity: 0 }</style>')"""
+        "style => document.head.appendChild(document.createElement('style')).textContent = style",
+        style,
     )
     assert any("H2" in text for text in page.evaluate(UNSEEN))
     assert page.evaluate(PICTURES)
