@@ -22,6 +22,9 @@ OUTSIDE = """() => { const edge = document.querySelector('article').getBoundingC
   return [...document.querySelectorAll('article figure, article .explore *')]
     .filter(e => e.getBoundingClientRect().right > edge + 1)
     .map(e => e.className); }"""
+CUT_OFF = """() => [...document.querySelectorAll('article .cell_input pre')]
+    .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth)
+    .map(e => e.textContent.slice(0, 40))"""
 # The contrast that WCAG 2 asks of text (4.5), measured on everything that can be read
 FAINT = """() => {
   const parts = colour => colour.match(/[\\d.]+/g).map(Number);
@@ -82,6 +85,8 @@ def test_a_page(open_page: Callable[..., Page], path, subtests, capsys):
         require_formulas(page)
     with subtests.test("figures keep to their column"):
         assert page.evaluate(OUTSIDE) == []
+    with subtests.test("code is seen to the end of its lines"):
+        assert page.evaluate(CUT_OFF) == []
     for look in ("light", "dark"):
         with subtests.test(f"text stands out from its ground, {look}"):
             page.emulate_media(color_scheme=look)
