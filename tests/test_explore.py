@@ -1,4 +1,4 @@
-"""What `explore` stores is what `draw` drew: decoded here by other means, for every state."""
+"""What `explore` stores is what `draw` drew: put together by another program, for every state."""
 
 import base64
 import gzip
@@ -18,6 +18,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from frames import text_of
 from PIL import Image
 
 from helpers.explore import Control, explore
@@ -25,7 +26,6 @@ from helpers.explore import Control, explore
 matplotlib.use("agg")
 
 VOID = {"img", "input"}
-DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 GRID = {
     "row": (1, 5),
     "column": (1, 5),
@@ -125,22 +125,6 @@ class Reader(HTMLParser):
         return json.loads(self.find("script", type="application/json")[0][1])
 
 
-def decode(parts, state, count):
-    """The text of a state, by the rule in the docstring of `_parts`."""
-    pieces = []
-    for part in parts:
-        if isinstance(part, str):
-            pieces.append(part)
-            continue
-        versions, choices = part
-        width = len(choices) // count
-        number = 0
-        for digit in choices[state * width : (state + 1) * width]:
-            number = number * 64 + DIGITS.index(digit)
-        pieces.append(versions[number])
-    return "".join(pieces)
-
-
 @pytest.fixture(autouse=True)
 def no_figure_stays_open():
     before = plt.get_fignums()
@@ -191,8 +175,8 @@ def html_of(shown, draw, **options):
 def test_every_svg_state_and_sentence_is_decoded_exactly(shown):
     data = html_of(shown, grid, describe=describe_grid, **GRID).data()
     for state, values in enumerate(GRID_STATES):
-        assert decode(data["lines"], state, 800) == grid(**values)
-        assert decode(data["sentences"], state, 800) == describe_grid(**values)
+        assert text_of(data["lines"], state) == grid(**values)
+        assert text_of(data["sentences"], state) == describe_grid(**values)
     assert GRID_STATES[data["start"]] == {
         "row": 2, "column": 3, "mask": "A", "order": 1, "depth": 2
     }  # fmt: skip
@@ -214,8 +198,8 @@ def test_states_may_differ_in_number_of_lines_and_have_many_versions(shown):
 
     data = html_of(shown, dots, describe=describe, count=(0, 99)).data()
     for count in range(100):
-        assert decode(data["lines"], count, 100) == dots(count)
-        assert decode(data["sentences"], count, 100) == describe(count)
+        assert text_of(data["lines"], count) == dots(count)
+        assert text_of(data["sentences"], count) == describe(count)
 
 
 def test_every_frame_of_the_sprite_is_the_drawn_figure(curve_bundle):
@@ -313,7 +297,7 @@ def test_sentence_is_text_alternative_and_status(shown, curve_bundle):
 
 def test_text_alternatives_of_all_states_differ(curve_bundle):
     parts = Reader(curve_bundle["text/html"]).data()["sentences"]
-    assert len({decode(parts, state, 60) for state in range(60)}) == 60
+    assert len({text_of(parts, state) for state in range(60)}) == 60
 
 
 def test_text_is_data_never_markup(shown):
@@ -335,7 +319,7 @@ def test_text_is_data_never_markup(shown):
     assert reader.find("span", role="status")[0][1] == f"1 {nasty}"
     assert not reader.find("b")
     data = reader.data()
-    assert decode(data["sentences"], 1, 2) == f"2 {nasty}"
+    assert text_of(data["sentences"], 1) == f"2 {nasty}"
     assert data["controls"][0]["texts"] == [nasty, "other"]
     scripts = reader.find("script")
     assert len(scripts) == 2 and "<!--" not in scripts[0][1]
@@ -602,5 +586,5 @@ def test_random_texts_survive_the_encoding(shown):
 
     data = html_of(shown, draw, describe=lambda i: f"{i} {texts[i]}", i=(0, 99)).data()
     for i, text in enumerate(texts):
-        assert decode(data["lines"], i, 100) == draw(i)
-        assert decode(data["sentences"], i, 100) == f"{i} {text}"
+        assert text_of(data["lines"], i) == draw(i)
+        assert text_of(data["sentences"], i) == f"{i} {text}"

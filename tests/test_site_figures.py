@@ -1,6 +1,6 @@
 """Every control of every figure on the chapters' pages, moved in a real browser.
 
-What Python drew for a state is read from the executed notebook, and put together here by another
+What Python drew for a state is read from the executed notebook, and put together by another
 program than the page's.
 """
 
@@ -12,11 +12,11 @@ from pathlib import Path
 import notebooks
 import pytest
 from bs4 import BeautifulSoup
+from frames import text_of
 from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parent.parent
 PATHS = notebooks.chapters(ROOT)
-DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 MOST_MILLISECONDS = 50  # from an input to its picture
 # Moves a control; gives the time, the sentence, whether the picture is the expected one, and
 # whether something changed: the sentence, if several routes are to give the same picture.
@@ -42,22 +42,6 @@ MOVE = """async ([index, number, position, expected]) => {
           changed: view.innerHTML + status.textContent !== before,
           label: view.getAttribute('aria-label')};
 }"""
-
-
-def text_of(parts: list, state: int) -> str:
-    """The text of a state: shared parts as they are, others by the state's choice of version."""
-    pieces = []
-    for part in parts:
-        if isinstance(part, str):
-            pieces.append(part)
-            continue
-        versions, choices = part
-        width = 1 if len(versions) <= len(DIGITS) else 2
-        number = 0
-        for digit in choices[width * state : width * (state + 1)]:
-            number = number * len(DIGITS) + DIGITS.index(digit)
-        pieces.append(versions[number])
-    return "".join(pieces)
 
 
 def figures(path: Path) -> list[dict]:
