@@ -284,6 +284,8 @@ def test_refinement_climbs_to_the_grids_optimum(plane):
     ]
     assert left[0] > 2 * left[1] > 0
     assert 0 <= left[2] < 1e-3 * left[0]
+    standard = [refine_posterior(plane, IMAGES, start, steps=3, **o) for o in ({}, {"order": 4})]
+    assert torch.equal(standard[0].mean, standard[1].mean)  # sixteen evaluations in the plane
     same = refine_posterior(plane, IMAGES, start, steps=0)
     assert same.mean.equal(start.mean)
     torch.testing.assert_close(same.stddev, start.stddev)

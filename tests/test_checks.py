@@ -96,8 +96,15 @@ def test_breaks_needs_every_fact(shown):
         breaks("9.1", "without S", {"it fails": True, "it holds": False})
 
 
+def test_pixels_are_named_as_in_the_source_where_one_digit_is_enough():
+    assert checks.format_value({(3, 4), (1, 9)}) == "19 34 (2)"
+    assert checks.format_value({(3, 10)}) == "(3, 10) (1)"
+    assert checks.format_value({(0, 4)}) == "(0, 4) (1)"
+
+
 def test_bites_refuses_a_wrong_version_that_the_check_accepts(shown):
     bites("9.1", "sum", 3.0, {"sign": -3.0})
+    assert "| sign | -3 | 6 | yes |" in shown[0][0]["text/markdown"]
     with pytest.raises(ClaimError, match="accepts the wrong version hidden"):
         bites("9.1", "sum", 3.0, {"sign": -3.0, "hidden": 3.0})
 
@@ -161,6 +168,11 @@ def test_rare_events_at_a_wrong_rate_are_refused(shown):
     events[:9] = 1
     with pytest.raises(ClaimError):
         monte_carlo("9.1", "expected once, seen 9 times", events, 1 / 8000)
+
+
+def test_one_column_is_what_a_limit_is_for_unless_more_are_named():
+    assert checks.z_limit() == pytest.approx(3.890592, abs=1e-6)  # two-sided, one in 10,000
+    assert checks.z_limit(2) == pytest.approx(4.055627, abs=1e-6)
 
 
 def test_z_scores_agree_with_the_formula(generator):

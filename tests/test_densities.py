@@ -47,6 +47,12 @@ def test_masses_of_a_normal_are_differences_of_its_distribution_function():
     assert torch.allclose(cell_masses(NORMAL.log_prob, LINE), expected, atol=1e-12)
 
 
+def test_cells_may_have_any_width():
+    edges = torch.tensor([-9.0, -6.0, -1.0, -0.7, 0.6, 2.0, 9.0], dtype=torch.float64)
+    found = cell_masses(NORMAL.log_prob, [edges], order=40)
+    assert torch.allclose(found, NORMAL.cdf(edges).diff(), atol=1e-12)
+
+
 def test_masses_in_the_plane_are_products_for_independent_axes():
     def log_prob(points):
         return NORMAL.log_prob(points[:, 0]) + Normal(ZERO, ZERO + 2).log_prob(points[:, 1])

@@ -9,6 +9,7 @@ import random
 import re
 import subprocess
 import sys
+from dataclasses import FrozenInstanceError
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -170,6 +171,11 @@ def html_of(shown, draw, **options):
 
 
 # What is stored
+
+
+def test_a_control_stays_as_it_was_made():
+    with pytest.raises(FrozenInstanceError):
+        Control((1, 8), label="layers").values = (1, 9)
 
 
 def test_every_svg_state_and_sentence_is_decoded_exactly(shown):

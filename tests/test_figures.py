@@ -62,6 +62,16 @@ def test_the_outlined_cell_is_framed_and_cells_tell_what_a_click_sets():
     assert len(clicks) == 6
 
 
+def test_signs_stand_small_in_the_corner_and_labels_in_the_middle():
+    picture = svg(100, 100, pixel_grid([["read"]], x=3, y=7, cell=50, labels=[["11"]]))
+    sign, label = [
+        [float(text.get(name)) for name in ("x", "y", "font-size")]
+        for text in elements(picture, "text")
+    ]
+    assert sign == [3 + 41, 7 + 13.5, 10]
+    assert label == [3 + 25, 7 + 30, 18]
+
+
 def test_only_what_depends_on_the_role_changes_between_states():
     """`explore` stores lines that all states share once: two per cell may differ."""
     one, other = (pixel_grid([[role]], x=0, y=0, cell=40) for role in ("read", "future"))
@@ -103,6 +113,12 @@ def test_rows_of_images_show_the_images():
     assert [p.tolist() for p in pictures[:2]] == images.tolist()
     assert [p.tolist() for p in pictures[2:]] == images.flip(0).tolist()
     assert [figure.axes[i].get_ylabel() for i in (0, 2)] == ["data", "model"]
+
+
+def test_a_row_of_images_is_as_high_as_an_image():
+    images = torch.zeros(3, 2, 2)
+    figure = image_grid({"data": images, "model": images}, size=0.7)
+    assert figure.get_size_inches() == pytest.approx([3 * 0.7 + 1.1, 2 * 0.7])
 
 
 def ends(path):
@@ -155,6 +171,12 @@ def test_a_panel_places_its_corners_and_draws_well_formed_svg():
 def test_a_curve_ends_at_the_edges_of_its_panel(points, shown):
     path = elements(svg(200, 100, [PANEL.curve(*zip(*points, strict=True))]), "path")[0].get("d")
     assert ends(path) == shown
+
+
+def test_a_text_stands_at_its_point_unless_it_is_moved():
+    here, moved = (PANEL.text("a", 1, 0, **by) for by in ({}, {"dx": 3, "dy": -4}))
+    at = [elements(svg(200, 100, [text]), "text")[0] for text in (here, moved)]
+    assert [(float(t.get("x")), float(t.get("y"))) for t in at] == [(60, 45), (63, 41)]
 
 
 def test_a_filled_shape_keeps_its_corners():

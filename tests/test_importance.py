@@ -1035,6 +1035,9 @@ BAD = {
     "4 scales away from the posterior's 1, got 6": (
         lambda: NormalWorld(1.5, 0.5, 6.0, 1.0).bound(2)
     ),
+    "4 scales away from the posterior's 1, got 3.5": (  # the wider scale is the posterior's
+        lambda: NormalWorld(1.5, 0.5, 3.5, 0.1).bound(2)
+    ),
     "scales away from the posterior's 1": lambda: FAR.forward_divergence(1),
     "needed finite points (n,) (claim 4.2a), got (1, 2)": (
         lambda: G1.resampled_log_prob(numbers([0.0, 1.0]), 2)

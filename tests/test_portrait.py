@@ -107,6 +107,39 @@ def test_still_holds_the_shown_rules_in_order(html_of):
     assert html_of.bundle["text/plain"].startswith("portrait: Portrait; Start (1.00, 0.50)")
 
 
+def test_paths_end_where_the_plane_does(html_of):
+    """Simultaneous play at rate 1 doubles its square at each step: it leaves soon, both ways."""
+    tree = parsed(html_of(start=(1.0, 0.5), learning_rate=1.0, steps=60))
+    dots = (places(by_class(tree, "r1", "dots")[0].get("d")) - 240) / 80
+    line = (places(by_class(tree, "r1", "line")[0].get("d")) - 240) / 80
+    assert abs(dots).max() <= 3 < abs(line).max() <= 1e4
+
+
+def test_the_plane_is_labelled_where_its_numbers_are(html_of):
+    plane = by_class(parsed(html_of()), "portrait-plane")[0]
+    at = {
+        (text.text, float(text.get("x")), float(text.get("y")))
+        for text in plane.iter()
+        if text.tag.endswith("text") and text.get("x")
+    }
+    assert {("−2", 80, 260), ("2", 400, 260), ("2", 232, 86), ("−2", 232, 406)} <= at
+    assert len({y for words, _, y in at if words.startswith(("start", "dashed"))}) == 1
+
+
+@pytest.mark.parametrize(
+    "low, high, ticks",
+    [
+        (0, 4, [0, 1, 2, 3, 4]),
+        (0, 4.5, [0, 2, 4, 6, 8]),
+        (-0.01, 0.03, [-0.01, 0, 0.01, 0.02, 0.03]),
+        (-3, 0, [-3, -2, -1, 0, 1]),
+        (0, 40, [0, 10, 20, 30, 40]),
+    ],
+)
+def test_scales_have_the_smallest_round_unit_that_reaches(low, high, ticks):
+    assert module._scale(low, high) == pytest.approx(ticks)
+
+
 def test_the_equilibrium_is_named(html_of):
     said = by_class(parsed(html_of(start=(0, 0), steps=2)), "portrait-said")[0].text
     assert said.endswith("Leaves: simultaneous. The start is the equilibrium: no rule moves.")

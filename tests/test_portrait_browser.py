@@ -272,7 +272,7 @@ def choose(page, figure, setting):
 def test_random_settings_are_drawn_as_pytorch_has_them(page):
     figure, source, seen = figure_of(page), random.Random(6), []
     figure.scroll_into_view_if_needed()
-    for i in range(40):
+    for i in range(20):
         setting = random_setting(source)
         choose(page, figure, setting)
         state = read(figure)
@@ -288,7 +288,7 @@ def test_random_settings_are_drawn_as_pytorch_has_them(page):
         assert far(at(figure), setting["start"]) < 0.02
         assert state["now"] == at(figure)[0]
         seen += setting["shown"]
-    assert min(map(seen.count, OFFERED)) >= 6
+    assert min(map(seen.count, OFFERED)) >= 3
 
 
 def test_numbers_stand_by_their_rules_and_apart(page):

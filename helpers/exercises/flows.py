@@ -218,7 +218,8 @@ def _judge_radial_inverse(answer: Callable) -> str | None:
             lambda *given: (radial_inverse(*given) - given[1]).norm(dim=-1)
         ),
     }
-    advice = compare(radial_inverse, wrong, AWAY_FROM_CENTRE, 1e-6)(answer)
+    advice = compare(radial_inverse, wrong, FAR_FROM_CENTRE, 1e-6)(answer)
+    advice = advice or compare(radial_inverse, {}, AWAY_FROM_CENTRE, 1e-6)(answer)
     if advice is None and compare(radial_inverse, {}, RADIAL_INSTANCES, 1e-6)(answer) is not None:
         return "Right for every point but the centre itself, where you divide 0 by 0."
     return advice
@@ -229,6 +230,11 @@ def _forward(y: Tensor, centre: Tensor, alpha: float, beta: float) -> Tensor:
     return centre + (1 + beta / (alpha + offset.norm(dim=-1, keepdim=True))) * offset
 
 
+FAR_FROM_CENTRE = (  # every wrong version is a number there, so each mistake can be named
+    (_numbers([4.5, 0.2], [-2.0, 3.0]), _numbers(0.5, -1.0), 1.0, -0.6),
+    (_numbers([3.0, 4.0, 0.0], [0.1, 0.0, 0.2]), _numbers(0.0, 0.0, 0.0), 0.5, 2.0),
+    (_numbers([4.3], [-4.3]), _numbers(0.0), 2.0, -2.0),
+)
 AWAY_FROM_CENTRE = tuple(
     (y[(y != centre).any(dim=-1)], centre, alpha, beta)
     for y, centre, alpha, beta in RADIAL_INSTANCES

@@ -78,9 +78,6 @@ WRONG_ELBOS = {
     ],
     "That is in bits. Use the natural logarithm.": lambda p, q: elbo(p, q) / math.log(2),
     "Return one number: add the states' terms.": lambda p, q: q * (p / q).log(),
-    "You took q for a distribution of x: divide the joint by q, do not multiply.": (
-        lambda p, q: float((q * (p * q).log()).sum()) + elbo(p, q, 0)
-    ),
     "That is the exponential of the ELBO.": lambda p, q: math.exp(elbo(p, q)),
 }
 
