@@ -42,7 +42,6 @@ used = resource.getrusage(resource.RUSAGE_SELF)
 print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 """
 
-# Milliseconds from moving a slider one step to the second frame after it, for each step.
 # When the last formula was there, the page had loaded, and by how much it jumped meanwhile
 WATCH = """const watch = () => {
   const number = document.querySelectorAll('mjx-container').length;
@@ -57,6 +56,7 @@ OPENED = """() => new Promise(done => {
   const loaded = performance.getEntriesByType('navigation')[0].loadEventEnd;
   setTimeout(() => done({formulas: window.formulas.at, loaded, shift}), 300);
 })"""
+# Milliseconds from moving a slider one step to the second frame after it, for each step.
 LATENCY = """async (slider) => {
   const frame = () => new Promise(requestAnimationFrame), times = [];
   for (let value = Number(slider.min); value <= Number(slider.max); value++) {
