@@ -160,43 +160,53 @@ def test_a_vertical_stack_that_read_the_horizontal_one_would_leak(generator):
     assert not all(field <= predecessors(p, (4, 4)) for p, field in fields.items())
 
 
+def moments(images):
+    """Means and products of pairs, whose expectations tell laws apart: a row for each image."""
+    pixels, (i, j) = images.flatten(1).double(), torch.triu_indices(9, 9, 1)
+    return torch.cat([pixels, pixels[:, i] * pixels[:, j]], dim=1)
+
+
+def sampling_scores(model, draws, order, generator):
+    """How far moments of samples are from those of the enumerated law, in standard errors."""
+    law = log_prob(model, BINARY_IMAGES).exp().detach()
+    start = torch.zeros(draws, 1, 3, 3, dtype=torch.long)
+    drawn = fill_in(model, start, order=order, generator=generator)
+    z, _ = z_scores(moments(drawn), (law.unsqueeze(1) * moments(BINARY_IMAGES)).sum(dim=0))
+    return z.abs(), drawn, law
+
+
 def test_samples_have_the_enumerated_law(tiny, generator):
-    law = log_prob(tiny, BINARY_IMAGES).exp().detach()
-    drawn = fill_in(tiny, torch.zeros(20_000, 1, 3, 3, dtype=torch.long), generator=generator)
-    exact = (law.unsqueeze(1) * BINARY_IMAGES.flatten(1)).sum(dim=0)
-    z, _ = z_scores(drawn.flatten(1).double(), exact)
-    assert z.abs().max() < LIMIT
+    z, drawn, law = sampling_scores(tiny, 5_000, "bottom-up", generator)
+    assert z.max() < LIMIT
     entropy = -(law * law.log()).sum().reshape(1)
     z, _ = z_scores(-log_prob(tiny, drawn).detach().unsqueeze(1), entropy)
     assert z.abs().max() < LIMIT
 
 
+def drawn_model(seed, std):
+    """A model of nine pixels, with weights that are drawn, and the generator that goes on."""
+    generator = torch.Generator().manual_seed(seed)
+    model = PixelCNN(2, (3, 3), width=4, layers=1, first_size=5, generator=generator)
+    for weights in model.double().parameters():
+        weights.data.normal_(std=std, generator=generator)
+    return model, generator
+
+
 def test_no_false_alarm_over_200_seeds():
     """The chapter's check by samples accepts a correct sampler, whatever the seed."""
-    i, j = torch.triu_indices(9, 9, 1)
     worst = []
     for seed in range(200):
-        generator = torch.Generator().manual_seed(seed)
-        model = PixelCNN(2, (3, 3), width=4, layers=1, first_size=5, generator=generator)
-        for weights in model.double().parameters():
-            weights.data.normal_(std=0.3, generator=generator)
-        law = log_prob(model, BINARY_IMAGES).exp().detach()
-        drawn = fill_in(model, BINARY_IMAGES.repeat(2, 1, 1, 1), generator=generator).flatten(1)
-        moments = [torch.cat([v, v[:, i] * v[:, j]], dim=1).double()
-                   for v in (drawn, BINARY_IMAGES.flatten(1))]  # fmt: skip
-        z, _ = z_scores(moments[0], (law.unsqueeze(1) * moments[1]).sum(dim=0))
-        worst.append(z.abs().max().item())
+        model, generator = drawn_model(seed, 0.3)
+        z, _, _ = sampling_scores(model, 512, "bottom-up", generator)
+        worst.append(z.max().item())
     assert max(worst) <= z_limit(45)
     assert max(worst) > z_limit(45, false_alarm=0.5)  # and the z-scores are not idle
 
 
-def test_the_wrong_order_of_sampling_is_seen(tiny, generator):
-    law = log_prob(tiny, BINARY_IMAGES).exp().detach()
-    empty = torch.zeros(20_000, 1, 3, 3, dtype=torch.long)
-    drawn = fill_in(tiny, empty, order="top-down", generator=generator)
-    exact = (law.unsqueeze(1) * BINARY_IMAGES.flatten(1)).sum(dim=0)
-    z, _ = z_scores(drawn.flatten(1).double(), exact)
-    assert z.abs().max() > LIMIT
+def test_the_wrong_order_of_sampling_is_seen():
+    model, generator = drawn_model(0, 0.7)
+    z, _, _ = sampling_scores(model, 5_000, "top-down", generator)
+    assert z.max() > LIMIT
 
 
 def test_known_pixels_stay_and_unknown_ones_are_not_looked_at(tiny, generator):

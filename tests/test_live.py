@@ -25,6 +25,7 @@ import pytest
 from bs4 import BeautifulSoup
 from line_by_line.live_code import binder_place, chapter_script, is_shown, settings_script
 from playwright.sync_api import Browser, Locator, Page
+from test_accessibility import faint
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "book/_static/live"
@@ -167,8 +168,8 @@ def chapter(browser: Browser, server: Server) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
-def test_every_cell_of_the_page_is_among_the_cells_to_run(site, path):
-    tree = BeautifulSoup((site / f"book/{path.stem}.html").read_bytes(), "html.parser")
+def test_every_cell_of_the_page_is_among_the_cells_to_run(site, trees, path):
+    tree = trees[f"book/{path.stem}.html"]
     inputs = tree.select("article div.cell div.cell_input pre")
     cells = notebooks.code_cells(notebooks.read(path))
     shown = [cell.source.strip() for cell in cells if is_shown(cell)]
@@ -214,7 +215,9 @@ def test_scripts_name_no_other_machine():
 
 def test_nothing_is_loaded_before_the_press(open_page: Callable[..., Page]):
     asked = []
-    page = open_page(CHAPTER, on_response=lambda response: asked.append(response.url))
+    page = open_page(
+        CHAPTER, first_visit=True, on_response=lambda response: asked.append(response.url)
+    )
     assert [url for url in asked if "/live/" in url] == []
     assert page.evaluate("window.lineByLine === undefined")
     assert page.trouble == []
@@ -420,7 +423,7 @@ def test_live_page_fits_a_phone_and_stands_out(chapter: Page, dark):
     run(chapter, 3, "# a note\ndef f(x='text'):\n    return 1\nprint(f())\nnone")
     chapter.set_viewport_size({"width": 390, "height": 800})
     assert chapter.evaluate("document.documentElement.scrollWidth") <= 390
-    assert chapter.evaluate(FAINT) == []
+    assert faint(chapter) == []
     chapter.set_viewport_size({"width": 1280, "height": 900})
     chapter.emulate_media(color_scheme="light")
 
@@ -446,28 +449,6 @@ def test_page_that_is_left_leaves_no_python(chapter: Page, server: Server):
     page.goto(f"{server.url}/book/notation.html")
     wait_for_kernels(server, 1)
     page.close()
-
-
-# Like test_site's, on what live code adds
-FAINT = """() => {
-  const parts = colour => colour.match(/[\\d.]+/g).map(Number);
-  const linear = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  const ground = e => {
-    for (; e; e = e.parentElement) {
-      const [r, g, b, alpha = 1] = parts(getComputedStyle(e).backgroundColor);
-      if (alpha > 0.5) return [r, g, b];
-    }
-    return [255, 255, 255];
-  };
-  const cell = document.querySelectorAll('article div.cell')[2];
-  const texts = [...document.querySelectorAll('.live-panel *, .live-bar *'),
-                 ...cell.querySelectorAll('pre, pre *, .live-note')];
-  return texts.filter(e => e.textContent.trim() && e.checkVisibility()).map(e => {
-    const [a, b] = [light(parts(getComputedStyle(e).color)), light(ground(e))];
-    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.textContent.slice(0, 30)];
-  }).filter(([contrast]) => contrast < 4.5);
-}"""
 
 
 # Binder, of which a program of this test plays the part

@@ -26,7 +26,8 @@ import pytest
 import torch
 from hostile import CELLS, LOOKS, OTHERS, POINTS, RIGHT_ANYWAY, STEM, all_of
 
-from coursework import sandbox, seccomp, worker
+from coursework import report, sandbox, seccomp, worker
+from coursework.build import build
 from coursework.grade import grade, here, jobs_in, main
 from coursework.marker import decoded, read_reply
 from coursework.sandbox import Limits, available, shown
@@ -35,14 +36,14 @@ from coursework.submission import Unreadable, read_file
 ROOT = Path(__file__).resolve().parent.parent
 STUDENTS = [*CELLS, *LOOKS, *RIGHT_ANYWAY, *OTHERS]
 LIMITS = ("--seconds", "3", "--memory", "512")
+SECRET = {"COURSEWORK_SECRET": "a secret of the tests"}
 
 
-def command(module: str, *words: object, **more: str) -> subprocess.CompletedProcess:
+def command(module: str, *words: object) -> subprocess.CompletedProcess:
     """Run a module of the coursework, as make does."""
     return subprocess.run(
         [sys.executable, "-m", f"coursework.{module}", *map(str, words)],
         cwd=ROOT,
-        env=os.environ | {"COURSEWORK_SECRET": "a secret of the tests"} | more,
         capture_output=True,
         text=True,
         check=False,
@@ -96,18 +97,23 @@ class Marked:
         text = (self.output / "marks.csv").read_text()
         return {line["Student ID"]: line for line in csv.DictReader(text.splitlines())}
 
-    def grade(self, *words: object, **more: str) -> subprocess.CompletedProcess:
-        return command("grade", self.submissions, "--output", self.output, *LIMITS, *words, **more)
+
+@pytest.fixture(scope="module")
+def course_secret() -> Iterator[None]:
+    """The course's secret, for runs in this process and in others."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SECRET.items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(scope="module")
-def marked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marked]:
+def marked(course_secret: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marked]:
     """All hostile submissions, marked in one run of `make grade`."""
     needs_sandbox()
     place = tmp_path_factory.mktemp("marking")
     submissions, output = place / "submissions", place / "output"
-    built = command("build", STEM, "--output", output)
-    assert built.returncode == 0, built.stderr
+    build([STEM], output)
     released = nbformat.read(output / f"students/{STEM}.ipynb", as_version=4)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
@@ -279,30 +285,28 @@ def test_a_person_s_marks_stay_and_count(marked):
         f"update grade set manual_score = 5, needs_manual_grade = 0 where id = '{grade}'",
     )
     assert marked.lines()["honest"]["To be marked by hand"] == "yes"
-    again = command("report", "--output", marked.output)
-    assert again.returncode == 0, again.stderr
+    report.main(["--output", f"{marked.output}"])
     line = marked.lines()["honest"]
     assert (line["Task 6"], line["To be marked by hand"]) == ("5", "no")
     assert int(line["Total"]) == sum(POINTS) + 5
     assert "5 of 6" in marked.feedback("honest")
 
 
-def test_a_second_run_marks_what_is_new(marked):
+def test_a_second_run_marks_what_is_new(marked, capsys):
     path = marked.submissions / f"blank/{STEM}/{STEM}.ipynb"
     path.write_bytes((marked.submissions / f"honest/{STEM}/{STEM}.ipynb").read_bytes())
-    said = marked.grade()
-    assert "1 marked now" in said.stdout and said.returncode == 0, said.stderr
+    main([f"{marked.submissions}", "--output", f"{marked.output}", *LIMITS])
+    assert "1 marked now" in capsys.readouterr().out
     assert marked.points("blank") == POINTS
     assert "you handed in as 'blank'" in marked.comments("blank")
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_is_stopped_goes_on(marked, tmp_path, monkeypatch, end):
+def test_a_run_that_is_stopped_goes_on(marked, tmp_path, end):
     quick = [name for name in (*LOOKS, *RIGHT_ANYWAY) if name != "a-gigabyte"]
     students = ["honest", *quick]  # more than can be marked before the signal
     folder = some_submissions(marked, tmp_path, students)
     words = [sys.executable, "-m", "coursework.grade", folder, "--jobs", "1", "--output", tmp_path]
-    monkeypatch.setenv("COURSEWORK_SECRET", "a secret of the tests")
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     # A shell lets what it starts in the background ignore Ctrl-C, and children inherit that.
     heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -340,8 +344,7 @@ def test_a_cluster_gives_the_same_marks(marked, tmp_path):
     (output / "instructor").mkdir(parents=True)
     subprocess.run(["cp", "-r", marked.output / "instructor", output], check=True)
     with dask_cluster(tmp_path) as address:
-        said = command("grade", folder, "--scheduler", address, "--output", output, *LIMITS)
-    assert said.returncode == 0, said.stderr
+        main([f"{folder}", "--scheduler", address, "--output", f"{output}", *LIMITS])
     for student in students:
         found = json.loads((output / f"marks/{STEM}/{student}.json").read_text())
         assert found["tasks"] == marked.result(student)["tasks"]
@@ -380,10 +383,10 @@ def test_without_bubblewrap_it_refuses(tmp_path, monkeypatch):
     assert not (tmp_path / "output").exists()
 
 
-def test_without_a_sandbox_if_one_insists(marked, tmp_path):
+def test_without_a_sandbox_if_one_insists(marked, tmp_path, capsys):
     folder = some_submissions(marked, tmp_path, ["honest", "first-cell-twice"])
-    said = command("grade", folder, "--output", marked.output, "--again", "--without-sandbox")
-    assert said.returncode == 0 and "WITHOUT a sandbox" in said.stderr
+    main([f"{folder}", "--output", f"{marked.output}", "--again", "--without-sandbox"])
+    assert "WITHOUT a sandbox" in capsys.readouterr().err
     assert marked.points("honest") == POINTS
     assert marked.points("first-cell-twice") == (0, *POINTS[1:])
 

@@ -11,7 +11,7 @@ import one_document
 import pdf
 import pytest
 from browsers import find_browser
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from line_by_line.ledger import STATEMENT
 from one_document import About, join
 from playwright.sync_api import Browser
@@ -203,12 +203,9 @@ def texts(content: bytes) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def pages(site: Path) -> list[one_document.Page]:
-    """The pages of the site in the order of the book."""
-    return [
-        one_document.read_page(site, name, part)
-        for name, part in one_document.names_in_order(ROOT)
-    ]
+def articles(trees) -> list[Tag]:
+    """What the pages of the site say, in the order of the book."""
+    return [trees[f"{name}.html"].article for name, _ in one_document.names_in_order(ROOT)]
 
 
 def squeezed(text: str) -> str:
@@ -243,12 +240,12 @@ def test_the_book_has_a_book_s_size_and_facts(printed):
     assert all(round(page.mediabox.width) == 595 for page in printed.pages), "not A4"
 
 
-def test_the_outline_has_every_chapter_and_section(printed, pages):
+def test_the_outline_has_every_chapter_and_section(printed, articles):
     shown = [squeezed(entry.title) for entry in outline(printed.outline)]
     titles = [
         squeezed("".join(prose(heading)))
-        for page in pages[1:]
-        for heading in page.article.select("h1, h2, h3")
+        for article in articles[1:]
+        for heading in article.select("h1, h2, h3")
     ]
     assert [title for title in titles if title not in shown] == []
 
@@ -268,13 +265,13 @@ def test_every_inner_link_has_a_destination(printed):
     assert [a for a in addresses if not a.startswith("https://")] == []
 
 
-def test_page_numbers_are_those_of_the_places(printed, texts, pages):
+def test_page_numbers_are_those_of_the_places(printed, texts, articles):
     starts: dict[str, int] = {}
     for entry in outline(printed.outline):  # the first of a name: hints repeat chapters' titles
         starts.setdefault(squeezed(entry.title), printed.get_destination_page_number(entry) + 1)
     contents = "".join(texts[2:6])
-    for page in pages[1:]:
-        title = squeezed("".join(prose(page.article.h1)))
+    for article in articles[1:]:
+        title = squeezed("".join(prose(article.h1)))
         number = re.search(re.escape(title) + r"(\d+)", squeezed(contents))
         assert number, f"{title} is not in the table of contents"
         assert int(number[1][: len(str(starts[title]))]) == starts[title]
@@ -282,7 +279,7 @@ def test_page_numbers_are_those_of_the_places(printed, texts, pages):
         assert title in squeezed(texts[starts[title] - 1])
 
 
-def test_every_claim_and_caption_is_there(texts, pages):
+def test_every_claim_and_caption_is_there(texts, articles):
     book = squeezed("".join(texts))
     claims = [
         statement
@@ -294,19 +291,21 @@ def test_every_claim_and_caption_is_there(texts, pages):
     assert [number for number, _ in claims if f"Claim{number}." not in book] == []
     elements = [
         element
-        for page in pages
-        for element in page.article.select("p:has(> a[id^=claim-]), figcaption, .explore-sentence")
+        for article in articles
+        for element in article.select("p:has(> a[id^=claim-]), figcaption, .explore-sentence")
     ]
     assert len(elements) > len(claims)
     pieces = [squeezed(piece) for element in elements for piece in prose(element)]
     assert [piece for piece in pieces if piece not in book] == []
 
 
-def test_nothing_raw_or_local_is_printed(texts, pages):
+def test_nothing_raw_or_local_is_printed(texts, articles):
     book = "\n".join(texts)
     raw = r"\$\$|Show code cell|file://|127\.0\.0\.1|p\.\s(?:000|undefined)|\[object"
     assert re.findall(rf".{{0,40}}(?:{raw}).{{0,40}}", book) == []
-    code = squeezed("".join(c.get_text() for page in pages for c in page.article.select("pre")))
+    code = squeezed(
+        "".join(pre.get_text() for article in articles for pre in article.select("pre"))
+    )
     commands = re.findall(r".{0,20}\\(?:frac|mathbb|log|theta|\()", book)
     assert [found for found in commands if squeezed(found) not in code] == []
 

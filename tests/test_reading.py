@@ -7,7 +7,6 @@ from pathlib import Path
 
 import notebooks
 import pytest
-from bs4 import BeautifulSoup
 from line_by_line.ledger import Claim, claims_of
 from line_by_line.steps import code_lines, spread
 from pages import CHAPTERS
@@ -24,13 +23,6 @@ def claims() -> dict[str, list[Claim]]:
         f"book/{path.stem}.html": list(claims_of(ROOT, path)[0].values())
         for path in notebooks.chapters(ROOT)
     }
-
-
-@pytest.fixture(scope="session")
-def trees(site: Path) -> dict[str, BeautifulSoup]:
-    """The chapters, the front page and the glossary, parsed."""
-    names = [*CHAPTERS, "book/index.html", "book/glossary.html"]
-    return {n: BeautifulSoup((site / n).read_bytes(), "html.parser") for n in names}
 
 
 def named_lines(row) -> tuple[int, int]:

@@ -9,9 +9,8 @@ from urllib.parse import unquote, urlparse
 
 import notebooks
 import pytest
-from bs4 import BeautifulSoup
 from line_by_line.ledger import claims_of
-from pages import CHAPTERS, PAGES
+from pages import CHAPTERS, PAGES, read_through
 from playwright.sync_api import Page, Response
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,54 +24,15 @@ OUTSIDE = """() => { const edge = document.querySelector('article').getBoundingC
 CUT_OFF = """() => [...document.querySelectorAll('article .cell_input pre')]
     .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth)
     .map(e => e.textContent.slice(0, 40))"""
-# The contrast that WCAG 2 asks of text (4.5), measured on everything that can be read
-FAINT = """() => {
-  const parts = colour => colour.match(/[\\d.]+/g).map(Number);
-  const linear = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-  const light = ([r, g, b]) =>
-    0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  const ground = e => {
-    for (; e; e = e.parentElement) {
-      const [r, g, b, alpha = 1] = parts(getComputedStyle(e).backgroundColor);
-      if (alpha > 0.5) return [r, g, b];
-    }
-    return [255, 255, 255];
-  };
-  const faint = new Set();
-  const texts = document.createTreeWalker(document.querySelector('article'), 4);
-  for (let text; text = texts.nextNode();) {
-    const e = text.parentElement;
-    if (!text.data.trim() || e.closest('svg, style, script, [hidden]')) continue;
-    if (!e.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
-    const [a, b] = [light(parts(getComputedStyle(e).color)), light(ground(e))];
-    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (contrast < 4.5) faint.add(`${contrast.toFixed(1)} ${text.data.slice(0, 40)}`);
-  }
-  return [...faint];
-}"""
-
-
-@pytest.fixture(scope="session")
-def trees(site: Path) -> dict[str, BeautifulSoup]:
-    """Every page of the site, parsed, under its path."""
-    pages = [path for path in site.rglob("*.html") if "_static" not in path.parts]
-    return {
-        str(path.relative_to(site)): BeautifulSoup(path.read_bytes(), "html.parser")
-        for path in pages
-    }
-
-
-def read_through(page: Page) -> None:
-    """Unfold everything."""
-    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    page.evaluate("document.querySelectorAll('tbody .why').forEach(why => why.click())")
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page(open_page: Callable[..., Page], path, subtests, capsys):
     """A page is opened once, for all that can be seen on it: opening is what takes time."""
     responses: list[Response] = []
-    page = open_page(path, on_response=lambda response: responses.append(response))
+    page = open_page(
+        path, first_visit=True, on_response=lambda response: responses.append(response)
+    )
     read_through(page)
     with subtests.test("needs no other machine"):
         assert page.trouble == []
@@ -87,12 +47,6 @@ def test_a_page(open_page: Callable[..., Page], path, subtests, capsys):
         assert page.evaluate(OUTSIDE) == []
     with subtests.test("code is seen to the end of its lines"):
         assert page.evaluate(CUT_OFF) == []
-    for look in ("light", "dark"):
-        with subtests.test(f"text stands out from its ground, {look}"):
-            page.emulate_media(color_scheme=look)
-            page.wait_for_selector(f"html[data-theme={look}]")
-            page.evaluate("document.getAnimations().forEach((fading) => fading.finish())")
-            assert page.evaluate(FAINT) == []
     for width in (390, 360):
         with subtests.test(f"nothing sticks out of a phone, {width} px"):
             page.set_viewport_size({"width": width, "height": 800})

@@ -10,6 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.index_entries import split_index_msg
 
 from line_by_line.cell_output import mark_as_made_from_chapters
 from line_by_line.ledger import Claim, claims_of
@@ -97,6 +98,23 @@ class IndexClaims(SphinxTransform):
             self.document.insert(0, index(entries=entries))
 
 
+def keep_entries(app: Sphinx, env: BuildEnvironment) -> None:
+    """Have the search find what stands on pages that this build does not read again.
+
+    Sphinx 7.4 saves its environment before it has noted the search's index entries there, so the
+    next build would have those of changed pages only.
+    """
+    env._search_index_index_entries.clear()
+    for name, entries in env.domains["index"].entries.items():
+        env._search_index_index_entries[name] = sorted(
+            {
+                (word, target, main)
+                for kind, words, target, main, _ in entries
+                for word in split_index_msg(kind, words)
+            }
+        )
+
+
 def anchor_statements(app: Sphinx, document: nodes.document, name: str) -> None:
     """Make a claim's whole paragraph its target, so that the search can quote the statement."""
     for paragraph in document.findall(nodes.paragraph):
@@ -129,5 +147,6 @@ def setup(app: Sphinx) -> None:
     app.add_directive("chapters", Contents)
     app.add_transform(IndexClaims)
     app.connect("env-updated", tick_headings)
+    app.connect("env-updated", keep_entries)
     app.connect("doctree-resolved", add_facts)
     app.connect("doctree-resolved", anchor_statements)
