@@ -26,7 +26,7 @@ pdf: book  ## print the whole book to _build/pdf/deep-generative-models.pdf; nee
 	@$(BIN)/python tools/pdf.py
 
 test: $(INSTALLED)  ## run all tests and compare every notebook with its stored outputs
-	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lab: $(INSTALLED)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 GRAVE = {"serious", "critical"}
 COLOURS = ["color-contrast", "link-in-text-block"]  # all that differs in the dark
 # axe-core's look at contrast takes most of its time: it is for some pages, FAINT is for all
-SOME = ["book/index.html", "book/02_reparameterization.html", "book/ledger.html", "search.html"]
+SOME = ["book/index.html", "book/ledger.html", "search.html"]
 # Three sections are examined with formulas and code, which come from one style sheet each;
 # they are most of a chapter's 20,000 elements, and axe-core looks at each several times.
 REPEATED = "mjx-container, pre"

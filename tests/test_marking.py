@@ -303,8 +303,7 @@ def test_a_second_run_marks_what_is_new(marked, capsys):
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_is_stopped_goes_on(marked, tmp_path, end):
-    quick = [name for name in (*LOOKS, *RIGHT_ANYWAY) if name != "a-gigabyte"]
-    students = ["honest", *quick]  # more than can be marked before the signal
+    students = ["honest", *LOOKS][:6]  # more than can be marked before the signal
     folder = some_submissions(marked, tmp_path, students)
     words = [sys.executable, "-m", "coursework.grade", folder, "--jobs", "1", "--output", tmp_path]
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}

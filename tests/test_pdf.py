@@ -90,6 +90,18 @@ def joined(small_site: Path) -> BeautifulSoup:
     return BeautifulSoup(text, "html.parser")
 
 
+def test_formulas_come_through_as_they_are(small_site):
+    formulas = [
+        f'<mjx-container a="1"><mjx-math>{c} &amp; 1</mjx-math></mjx-container>' for c in "xyz"
+    ]
+    formulas[1] = formulas[1].replace("<mjx-math>", '<mjx-math id="equation">')
+    path = small_site / "book/two.html"
+    path.write_text(path.read_text().replace("</h1>", f"</h1><p>{' or '.join(formulas)}</p>", 1))
+    text = join(small_site.parent, small_site, ABOUT, "/* print */")
+    formulas[1] = formulas[1].replace('"equation"', '"book.two.equation"')
+    assert f"<p>{' or '.join(formulas)}</p>" in text
+
+
 def test_anchors_stay_unique_and_links_follow_them(joined):
     ids = [element["id"] for element in joined.select("[id]")]
     assert len(ids) == len(set(ids))
