@@ -61,7 +61,8 @@ def describe_grid(row, column, mask, order, depth):
 
 
 def curve(scale=1.0, kind="density", exact=False):
-    figure, ax = plt.subplots(figsize=(3, 2), layout="constrained")
+    figure, ax = plt.subplots(figsize=(3, 2))
+    figure.subplots_adjust(left=0.25, bottom=0.25)
     x = np.linspace(-4, 4, 100)
     y = np.exp(-(x**2) / 2 / scale**2) / scale
     ax.plot(x, y if kind == "density" else np.log(y), "k--" if exact else "k")

@@ -351,16 +351,16 @@ def test_a_cluster_gives_the_same_marks(marked, tmp_path):
 
 @contextlib.contextmanager
 def dask_cluster(place: Path) -> Iterator[str]:
-    """The address of a scheduler with two workers on this machine."""
+    """The address of a scheduler with a worker of two threads on this machine."""
     file = place / "scheduler.json"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1"]
-    work = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1"]
+    work = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "2"]
     with contextlib.ExitStack() as stack:
         for words in (
             [*dask, "--port", "0", "--no-dashboard", "--scheduler-file", file],
-            *[[*work, "--no-nanny", "--no-dashboard", "--scheduler-file", file]] * 2,
+            [*work, "--no-nanny", "--no-dashboard", "--scheduler-file", file],
         ):
             process = subprocess.Popen(words, cwd=place, env=environment, **quiet)
             stack.callback(process.wait)
