@@ -182,3 +182,13 @@ def test_front_page_figure_is_the_chapters(trees):
     figure = trees["book/index.html"].select_one("article .portrait")
     assert figure is not None
     assert str(figure) in [str(found) for found in trees[CHAPTERS[5]].select("article .portrait")]
+
+
+@pytest.mark.parametrize("address", ["https://example.org/a", "http://192.0.2.1/a"])
+def test_what_a_page_asks_of_another_machine_is_noticed(open_page: Callable[..., Page], address):
+    page = open_page("book/index.html")
+    assert page.trouble == []
+    with page.expect_event("requestfailed"):
+        page.evaluate("address => fetch(address).catch(() => 0)", address)
+    assert f"failed: {address}" in page.trouble
+    assert "ERR_NAME_NOT_RESOLVED" in " ".join(page.trouble)
