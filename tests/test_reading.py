@@ -155,6 +155,7 @@ def test_search_finds_claims_by_number_and_pages_by_word(open_page: Callable[...
         assert found[0][1].split("?")[0].endswith("04_importance.html#claim-4-2a"), found[:3]
     quoted = page.locator("ul.search > li").first.inner_text()
     assert "Claim 4.2a" in quoted and "density" in quoted
+    assert "qK≥0" in quoted and "\\" not in quoted, "formulas are quoted as letters, not as TeX"
     assert any("06_games" in address for _, address in results(page, "extragradient"))
     assert page.trouble == []
 

@@ -158,7 +158,15 @@ const followLecture = () => {
   };
 };
 
+// What the search quotes of a page: a formula's letters once, without its TeX
+const quoteFormulasOnce = () => {
+  const textOf = Search.htmlToText;
+  Search.htmlToText = (page, anchor) =>
+    textOf(page.replace(/<annotation\b.*?<\/annotation>/gs, ""), anchor);
+};
+
 document.addEventListener("DOMContentLoaded", () => {
+  if (typeof Search !== "undefined") quoteFormulasOnce(); // this is the search's own page
   document.querySelectorAll("a.term[title]").forEach(defineWord);
   const foldReasons = (part) => part.querySelectorAll("table.derivation").forEach(stepThrough);
   foldReasons(document);
