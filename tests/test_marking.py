@@ -35,7 +35,7 @@ from coursework.submission import Unreadable, read_file
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDENTS = [*CELLS, *LOOKS, *RIGHT_ANYWAY, *OTHERS]
-LIMITS = ("--seconds", "3", "--memory", "512")
+LIMITS = ("--seconds", "2", "--memory", "512")
 SECRET = {"COURSEWORK_SECRET": "a secret of the tests"}
 
 

@@ -32,6 +32,7 @@ NAMED = ("torch", "numpy", "matplotlib", "ipywidgets", "ipython", "scipy", "scik
 # What the tests need besides; tests/conftest.py needs a part of what builds the site.
 TOOLS = (
     "beautifulsoup4",
+    "filelock",
     "fonttools",
     "jupyter-cache",
     "mpmath",
@@ -39,7 +40,6 @@ TOOLS = (
     "nbformat",
     "nbval",
     "playwright",
-    "pypdf",
     "pytest",
     "pyyaml",
     "sphinx-external-toc",
