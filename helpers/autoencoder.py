@@ -11,7 +11,6 @@ import copy
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from numbers import Integral
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, Normal, kl_divergence
 from torch.nn import functional
 
+from helpers.inputs import require_count
 from helpers.reparameterization import standard_log_prob
 
 __all__ = ["Autoencoder", "LatentGrid", "draw_log_weights", "refine_posterior"]
@@ -56,7 +56,7 @@ class Autoencoder(nn.Module):
     ):
         super().__init__()
         for size in (latent, features, *encoder, *decoder):
-            _require_count("sizes of an autoencoder", size)
+            require_count("each size of an autoencoder", size)
         self.latent = latent
         self.encoder = _network([self.pixels, *encoder, 2 * latent], generator)
         self.decoder = _network([latent, *decoder, features * self.pixels], generator)
@@ -87,7 +87,7 @@ class Autoencoder(nn.Module):
             generator: Source of its first weights.
         """
         for size in widths:
-            _require_count("sizes of an autoencoder", size)
+            require_count("each size of an autoencoder", size)
         twin = copy.deepcopy(self).requires_grad_(False)
         twin.encoder = _network([self.pixels, *widths, 2 * self.latent], generator)
         return twin.to(self.bias)
@@ -149,7 +149,7 @@ class Autoencoder(nn.Module):
         Raises:
             ValueError: If K is not a whole number above 0.
         """
-        _require_count("the number of samples K (claim 4.0)", samples)
+        require_count("samples K (claim 4.0)", samples)
         q = self.encode(images)
         z = _draw(q, samples, generator)
         return self.log_joint(images, z) - q.log_prob(z)
@@ -173,7 +173,7 @@ class Autoencoder(nn.Module):
             samples: K; 1 is the ELBO, with its divergence in closed form.
             generator: Source of the draws.
         """
-        _require_count("the number of samples K (claim 4.0)", samples)
+        require_count("samples K (claim 4.0)", samples)
         if samples == 1:
             return -self.elbo(images, generator=generator).mean()
         log_weights = self.log_weights(images, samples, generator=generator)
@@ -205,7 +205,7 @@ def draw_log_weights(
     Returns:
         (samples, batch), in nats.
     """
-    _require_count("the number of samples K (claim 4.0)", samples)
+    require_count("samples K (claim 4.0)", samples)
     _flat(images, model.levels)
     most = CHUNK // (model.levels * model.pixels)  # points of the latent space at a time
     columns = []
@@ -216,6 +216,7 @@ def draw_log_weights(
     return torch.cat(columns, dim=1)
 
 
+@torch.enable_grad()
 def refine_posterior(
     model: Autoencoder,
     images: Tensor,
@@ -241,8 +242,8 @@ def refine_posterior(
     Raises:
         ValueError: If steps is not a whole number, order not one above 0, or shapes do not fit.
     """
-    _require_count("steps", steps, least=0)
-    _require_count("the order of a quadrature", order)
+    require_count("the number of steps", steps, least=0)
+    require_count("the order of a quadrature", order)
     mean, log_scale = q.mean.detach().clone(), q.stddev.detach().log()
     nodes, weights = np.polynomial.hermite_e.hermegauss(order)
     nodes = torch.cartesian_prod(*[torch.from_numpy(nodes)] * model.latent)
@@ -279,13 +280,15 @@ class LatentGrid:
     def __init__(
         self, model: Autoencoder, *, low: float = -6.5, high: float = 6.5, points: int = 201
     ):
-        _require_count("points of a grid", points, least=2)
+        require_count("points along an axis", points, least=2)
         if model.latent != 2:
             raise ValueError(f"a grid needs two latent dimensions, got {model.latent}")
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise ValueError(f"a grid needs finite borders, low < high; got {low} and {high}")
         self.model = copy.deepcopy(model).double().requires_grad_(False)
-        self.axis = torch.linspace(low, high, points, dtype=torch.float64)
+        self.axis = torch.linspace(
+            low, high, points, dtype=torch.float64, device=model.bias.device
+        )
         self.log_cell = 2 * math.log((high - low) / (points - 1))
         self.narrowest = 0.75 * (high - low) / (points - 1)  # scale of a q that can be summed
         self.nodes = torch.cartesian_prod(self.axis, self.axis)
@@ -388,7 +391,7 @@ class LatentGrid:
         Raises:
             ValueError: If steps is not a whole number above 0, or q has another shape.
         """
-        _require_count("steps", steps)
+        require_count("the number of steps", steps)
         self._require_fit(images, q)
         parts = zip(*map(self._split, (images, q.mean, q.stddev)), strict=True)
         found = [
@@ -456,11 +459,6 @@ def _flat(images: Tensor, levels: int) -> Tensor:
         found = f"from {images.min():g} to {images.max():g}"
         raise ValueError(f"grey levels must be whole, 0 to {levels - 1}; got values {found}")
     return whole.flatten(1)
-
-
-def _require_count(what: str, number: object, least: int = 1) -> None:
-    if not isinstance(number, Integral) or isinstance(number, bool) or number < least:
-        raise ValueError(f"{what} must be whole and at least {least}, got {number!r}")
 
 
 def _require_mass(mass: Tensor) -> None:

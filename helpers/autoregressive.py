@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from helpers.inputs import require_count
+
 __all__ = [
     "KINDS",
     "ORDERS",
@@ -62,8 +64,7 @@ def kernel_mask(kind: str, size: int = 3, order: str = "bottom-up") -> Tensor:
     """
     _require_choice("mask kind", kind, KINDS)
     _require_choice("order", order, ORDERS)
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1 or size % 2 == 0:
-        raise ValueError(f"kernel size must be an odd whole number from 1 up, got {size!r}")
+    size = _require_odd(size)
     step = torch.arange(size) - size // 2
     down, right = torch.meshgrid(step, step, indexing="ij")
     past_rows = down > 0 if order == "bottom-up" else down < 0
@@ -188,7 +189,12 @@ def apply_mask(mask: Tensor, outputs: Iterable[Pixel], shape: tuple[int, int]) -
 
     Returns:
         Input pixels, 1-based.
+
+    Raises:
+        ValueError: If the mask has no centre.
     """
+    if mask.dim() != 2 or any(side % 2 == 0 for side in mask.shape):
+        raise ValueError(f"a mask must be a matrix with odd sides, got {tuple(mask.shape)}")
     middle, centre = mask.shape[0] // 2, mask.shape[1] // 2
     offsets = [(int(i) - middle, int(j) - centre) for i, j in mask.nonzero()]
     reached = {(row + down, column + right) for row, column in outputs for down, right in offsets}
@@ -255,8 +261,8 @@ def power_of_a(
     Source: chapter 1, lemma 2.
     """
     _require_pixel(pixel, shape)
-    if power < 0:
-        raise ValueError(f"the number of steps must be 0 or more, got {power}")
+    _require_choice("order", order, ORDERS)
+    power = require_count("the number of steps", power, least=0)
     if shape[1] < 2:
         raise ValueError(f"the closed form needs a map of width 2 or more, got width {shape[1]}")
     past = 1 if order == "bottom-up" else -1
@@ -313,6 +319,7 @@ def two_stack_receptive_field(
     Source: van den Oord et al. (2016b), section 2.3; chapter 1, section on the blind spot.
     """
     _require_pixel(pixel, shape)
+    layers = require_count("the number of layers after the first", layers, least=0)
     above, along = (kernel_mask(f"{way}-B", size, order) for way in ("vertical", "horizontal"))
     first_rows, first_left = (
         kernel_mask(f"{way}-A", first_size, order) for way in ("vertical", "horizontal")
@@ -382,8 +389,15 @@ def dependencies_by_gradient(network: nn.Module, pixel: Pixel, inputs: Tensor) -
     _require_pixel(pixel, inputs.shape[-2:])
     inputs = inputs.detach().clone().requires_grad_()
     row, column = pixel
-    network(inputs)[:, :, row - 1, column - 1].sum().backward()
-    return _pixels_where(inputs.grad.abs().sum(dim=(0, 1)) > 0)
+    read = torch.zeros(inputs.shape[-2:], dtype=torch.bool, device=inputs.device)
+    with torch.enable_grad():
+        outputs = network(inputs)[:, :, row - 1, column - 1]
+        for output in outputs.unbind(dim=1):  # one by one: in their sum slopes may cancel
+            (slope,) = torch.autograd.grad(
+                output.sum(), inputs, retain_graph=True, materialize_grads=True
+            )
+            read |= (slope != 0).flatten(0, 1).any(dim=0)  # NaN is not zero either
+    return _pixels_where(read)
 
 
 def dependencies_by_perturbation(
@@ -394,15 +408,18 @@ def dependencies_by_perturbation(
     Arguments and result are those of `dependencies_by_gradient`.
     """
     _require_pixel(pixel, inputs.shape[-2:])
-    batch, _, height, width = inputs.shape
+    height, width = inputs.shape[-2:]
     bumps = torch.eye(height * width, dtype=inputs.dtype, device=inputs.device)
     bumps = bumps.view(-1, 1, 1, height, width)  # (which pixel, batch, channels, height, width)
     row, column = pixel
+
+    def outputs(changes: Tensor) -> Tensor:
+        return network((inputs + changes).flatten(0, 1))[:, :, row - 1, column - 1]
+
     with torch.no_grad():
-        before = network(inputs)[:, :, row - 1, column - 1]
-        after = network((inputs + bumps).flatten(0, 1))[:, :, row - 1, column - 1]
-    after = after.view(height * width, batch, -1)
-    return _pixels_where((after != before).flatten(1).any(dim=1).view(height, width))
+        # Batches of one size are rounded alike, so that only what is read makes a difference.
+        changed = outputs(bumps) != outputs(torch.zeros_like(bumps))
+    return _pixels_where(changed.view(height, width, -1).any(dim=-1))
 
 
 class TwoStackLayer(nn.Module):
@@ -449,7 +466,8 @@ class PixelCNN(nn.Module):
         generator: Source of the first weights.
 
     Raises:
-        ValueError: As `kernel_mask`; in `forward`, if images are not (batch, 1, *shape).
+        ValueError: As `kernel_mask`; if there are fewer than two levels, or the dropout is not
+            from 0 to below 1; in `forward`, if images are not (batch, 1, *shape).
 
     Source: van den Oord et al. (2016b), section 2.3, with SiLU in place of gates; chapter 1.
     """
@@ -468,6 +486,9 @@ class PixelCNN(nn.Module):
         generator: torch.Generator,
     ):
         super().__init__()
+        levels = require_count("the number of grey levels", levels, least=2)
+        if not 0 <= dropout < 1:
+            raise ValueError(f"needed a dropout from 0 to below 1, got {dropout!r}")
         self.levels, self.shape, self.order, self.dropout = levels, shape, order, dropout
         self.rows = MaskedConv2d("vertical-A", 1, width, first_size, order=order)
         self.left = MaskedConv2d("horizontal-A", 1, width, first_size, order=order)
@@ -561,13 +582,15 @@ def fill_in(
         Complete images, of the same shape and type.
 
     Raises:
-        ValueError: If `known` does not have the images' height and width.
+        ValueError: If `known` does not have the images' height and width, or is not of truth
+            values.
     """
     shape = tuple(images.shape[-2:])
     known = torch.zeros(shape, dtype=torch.bool) if known is None else known
-    if tuple(known.shape) != shape:
-        raise ValueError(f"known must be {shape}, one entry a pixel; got {tuple(known.shape)}")
-    canvas = images * known.to(images)
+    if tuple(known.shape) != shape or known.dtype != torch.bool:
+        came = f"{known.dtype} {tuple(known.shape)}"
+        raise ValueError(f"known must be {shape}, True or False for each pixel; got {came}")
+    canvas = torch.where(known.to(images.device), images, 0)
     for row, column in raster_order(shape, order):
         if not known[row - 1, column - 1]:
             law = model(canvas)[:, :, row - 1, column - 1].softmax(dim=1)
@@ -587,6 +610,12 @@ def _inside(pixel: Pixel, shape: tuple[int, int]) -> bool:
 def _require_choice(what: str, value: object, choices: Sequence[str]) -> None:
     if value not in choices:
         raise ValueError(f"{what} must be one of {', '.join(choices)}; got {value!r}")
+
+
+def _require_odd(size: object) -> int:
+    if not isinstance(size, Integral) or isinstance(size, bool) or size < 1 or size % 2 == 0:
+        raise ValueError(f"kernel size must be an odd whole number from 1 up, got {size!r}")
+    return int(size)
 
 
 def _require_layers(kinds: Sequence) -> None:

@@ -83,7 +83,10 @@ def distance(left: Value, right: Value) -> float:
     """How far two values are apart; infinite where they cannot be compared or are not numbers.
 
     Sets: the number of elements in one but not the other. Numbers, tensors and lists of
-    numbers: the largest absolute difference; two equal infinities are at distance 0.
+    numbers: the largest absolute difference in float64; two equal infinities are at distance 0.
+
+    Raises:
+        ValueError: If a number is complex.
     """
     if isinstance(left, (set, frozenset)) or isinstance(right, (set, frozenset)):
         both_sets = isinstance(left, (set, frozenset)) and isinstance(right, (set, frozenset))
@@ -108,10 +111,11 @@ def derivation(
 
     Raises:
         ClaimError: If a line is further from the line above than the tolerance.
-        ValueError: If there are fewer than two lines.
+        ValueError: If there are fewer than two lines, or the tolerance is no finite number.
     """
     if len(lines) < 2:
         raise ValueError(f"a derivation needs two lines or more, got {len(lines)}")
+    _require_tolerance(tolerance)
     steps = [_step(above, below) for above, below in pairwise(lines)]
     rows = []
     for number, (this, step) in enumerate(zip(lines, [None, *steps], strict=True), start=1):
@@ -150,7 +154,10 @@ def check(
 
     Raises:
         ClaimError: If a route is further from the expected value than the tolerance.
+        ValueError: If there is no route, or the tolerance is no finite number.
     """
+    _require_some(what, routes)
+    _require_tolerance(tolerance)
     gaps = {name: distance(value, expected) for name, value in routes.items()}
     rows = [
         [name, format_value(value), _format_distance(gaps[name], tolerance)]
@@ -166,12 +173,17 @@ def check(
             )
 
 
-def breaks(claim: str, title: str, facts: Mapping[str, bool]) -> None:
+def breaks(claim: str, title: str, facts: Mapping[str, bool | Tensor]) -> None:
     """Show what happens when a hypothesis is dropped, and check that it does happen.
 
     Raises:
         ClaimError: If one of the facts is not true.
+        ValueError: If there is no fact, or one is neither true nor false.
     """
+    _require_some("fact", facts)
+    for sentence, fact in facts.items():
+        if not _is_truth(fact):
+            raise ValueError(f"needed True or False for {sentence!r}, got {fact!r:.60}")
     rows = [[sentence, "yes" if fact else "no"] for sentence, fact in facts.items()]
     _show(claim, "breaks", title, ["what is seen", "true"], rows, None, None, count=len(facts))
     for sentence, fact in facts.items():
@@ -193,9 +205,11 @@ def bites(
 
     Raises:
         ClaimError: If the check would have accepted a wrong version.
-        ValueError: If a wrong version has another shape than the right one: no check that
-            compares numbers would then be put to the test.
+        ValueError: If there is no wrong version, or one has another shape than the right one: no
+            check that compares numbers would then be put to the test.
     """
+    _require_some("wrong version", wrong)
+    _require_tolerance(tolerance)
     _require_comparable(expected, wrong)
     gaps = {name: distance(value, expected) for name, value in wrong.items()}
     rows = [
@@ -230,7 +244,8 @@ def monte_carlo(
         ClaimError: If a mean is further from the exact value than chance allows.
         ValueError: If there are fewer than 1000 samples, or shapes do not fit.
     """
-    columns = samples.double().unsqueeze(1) if samples.dim() == 1 else samples.double()
+    samples = samples.detach().double()
+    columns = samples.unsqueeze(1) if samples.dim() == 1 else samples
     target = torch.as_tensor(expected, dtype=torch.float64).reshape(-1)
     if columns.dim() != 2 or len(columns) < 1000 or target.shape != columns.shape[1:]:
         raise ValueError(
@@ -302,9 +317,11 @@ def within(claim: str, title: str, measured: Mapping[str, tuple[float, float]]) 
 
     Raises:
         ClaimError: If one is larger than its limit, or not a number.
+        ValueError: If nothing was measured.
     """
+    _require_some("distance", measured)
     rows = [[name, _format_measured(*pair)] for name, pair in measured.items()]
-    worst = max(measured.values(), key=lambda pair: pair[0] / pair[1])
+    worst = max(measured.values(), key=lambda pair: _share(*pair))
     _show(claim, "check", title, ["clause", "measured"], rows, *worst, count=len(measured))
     for name, (value, limit) in measured.items():
         if not value <= limit:
@@ -431,22 +448,48 @@ def _format_measured(value: float, limit: float) -> str:
     return _format_distance(value, limit) if limit < 0.01 else f"{value:.3g}, allowed {limit:.4g}"
 
 
+def _share(value: float, limit: float) -> float:
+    """How much of what is allowed was found."""
+    return value / limit if limit else math.inf if value else 0.0
+
+
+def _require_some(what: str, entries: Mapping) -> None:
+    if not entries:
+        raise ValueError(f"needed at least one {what}, got none")
+
+
+def _is_truth(fact: object) -> bool:
+    if isinstance(fact, Tensor):
+        return fact.dtype == torch.bool and fact.dim() == 0
+    return isinstance(fact, (bool, np.bool_))
+
+
+def _require_tolerance(tolerance: float) -> None:
+    if not 0 <= tolerance < math.inf:
+        raise ValueError(f"needed a finite tolerance from 0 on, got {tolerance!r}")
+
+
 def _require_comparable(expected: Value, wrong: Mapping[str, Value]) -> None:
-    """Refuse wrong versions that are far from the right one by their shape alone."""
-    if isinstance(expected, (set, frozenset)):
-        return
-    needed = _as_tensor(expected).shape
+    """Refuse wrong versions that are far from the right one by their kind or shape alone."""
+    needed = _kind(expected)
     for name, value in wrong.items():
-        if isinstance(value, (set, frozenset)) or _as_tensor(value).shape != needed:
-            raise ValueError(
-                f"needed a wrong version {name!r} of shape {tuple(needed)}, got {value!r:.60}"
-            )
+        if _kind(value) != needed:
+            raise ValueError(f"needed a wrong version {name!r} {needed}, got {value!r:.60}")
+
+
+def _kind(value: Value) -> str:
+    if isinstance(value, (set, frozenset)):
+        return "that is a set"
+    return f"of shape {tuple(_as_tensor(value).shape)}"
 
 
 def _step(above: Line, below: Line) -> float:
     if below.relation == "=":
         return distance(above.value, below.value)
-    return _largest((_as_tensor(above.value) - _as_tensor(below.value)).clamp_min(0))
+    less, more = _as_tensor(above.value), _as_tensor(below.value)
+    if less.shape != more.shape or not less.numel():
+        return math.inf
+    return _largest(torch.where(less <= more, 0.0, less - more))
 
 
 def _largest(gap: Tensor) -> float:
@@ -456,6 +499,8 @@ def _largest(gap: Tensor) -> float:
 
 
 def _as_tensor(value: Value) -> Tensor:
+    if np.iscomplexobj(value) or (isinstance(value, Tensor) and value.is_complex()):
+        raise ValueError(f"needed real numbers, got {value!r:.60}")
     return torch.as_tensor(value, dtype=torch.float64).detach().cpu()
 
 

@@ -128,6 +128,10 @@ def contract(
         draws: How many.
         false_alarm: Probability that a true sampler fails, by design.
         tolerance: How far the integral may be from one.
+
+    Raises:
+        ValueError: If there are too few draws for the cells: no two parts of the grid can expect
+            `FEWEST` draws each, so any sampler would do.
     """
     with torch.no_grad():
         masses = cell_masses(log_prob, edges)
@@ -152,6 +156,11 @@ def _chi_square(
     in which few draws are expected, and what lies outside the grid, make one cell together.
     """
     own = ~(masses * draws < FEWEST)  # a mass that is not a number shows in the statistic
+    if not own.any():
+        raise ValueError(
+            f"needed a cell in which {FEWEST} draws are expected, got {masses.max() * draws:.3g} "
+            f"of {draws} in the fullest of {masses.size}: take more draws or larger cells"
+        )
     inside = float(masses[own].sum())
     expected = np.append(masses[own], max(1 - inside, 0.0)) * draws
     found = np.append(counts[own], draws - counts[own].sum())
@@ -160,5 +169,10 @@ def _chi_square(
         expected[most] += expected[-1]
         found[most] += found[-1]
         expected, found = expected[:-1], found[:-1]
+    if len(found) < 2:
+        raise ValueError(
+            f"needed two cells in which {FEWEST} draws are expected, got one that expects all "
+            f"{draws}: take more draws or smaller cells"
+        )
     statistic = float(((found - expected) ** 2 / expected).sum())
-    return statistic, float(stats.chi2.isf(false_alarm, max(len(found) - 1, 1)))
+    return statistic, float(stats.chi2.isf(false_alarm, len(found) - 1))

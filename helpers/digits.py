@@ -9,6 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from helpers.explore import is_live
+from helpers.inputs import require_count
 
 __all__ = ["Digits", "load_digits", "train"]
 
@@ -60,8 +61,11 @@ def train(
         Mean training loss of each epoch.
 
     Raises:
-        ValueError: If the data are empty, or the loss stops being a finite number.
+        ValueError: If the data are empty, epochs or batch size no whole numbers above 0, or the
+            loss stops being a finite number.
     """
+    epochs = require_count("epochs", epochs)
+    batch_size = require_count("the batch size", batch_size)
     if len(data) == 0:
         raise ValueError("training needs at least one example, got none")
     optimizer = torch.optim.AdamW(

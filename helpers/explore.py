@@ -28,6 +28,7 @@ import math
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -186,7 +187,7 @@ def _axis(name: str, control: Any, default: Any) -> Axis:
     kind, values, texts = _options(name, control.values)
     if not values:
         raise ValueError(f"the control {name} has no values")
-    repeated = sorted({text for text in texts if texts.count(text) > 1})
+    repeated = sorted(text for text, times in Counter(texts).items() if times > 1)
     if repeated:
         raise ValueError(f"the control {name} shows {', '.join(repeated)} more than once")
     if default is inspect.Parameter.empty:
@@ -224,11 +225,15 @@ def _steps(name: str, interval: Sequence[Any]) -> list[float]:
     low, high = interval[:2]
     whole = all(isinstance(value, int) for value in interval)
     step = interval[2] if len(interval) == 3 else 1 if whole else 0.1
-    if step <= 0 or high < low:
+    if not (step > 0 and -math.inf < low <= high < math.inf):
         raise ValueError(f"the control {name} needs low <= high and step > 0; got {interval}")
     count = math.floor((high - low) / step + 1e-9) + 1
+    if count > MOST_SVG_STATES:
+        limit = f"a figure may have {MOST_SVG_STATES} states"
+        raise ValueError(f"the control {name} has {count} values; {limit}")
     values = [low + position * step for position in range(count)]
-    return values if whole else [round(value, 10) for value in values]
+    digits = 10 - math.floor(math.log10(step))
+    return values if whole else [round(value, digits) for value in values]
 
 
 def _buttons_or_menu(texts: list[str]) -> str:

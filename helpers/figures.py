@@ -212,7 +212,10 @@ class Panel:
         dash: str = "none",
         fill: float = 0.0,
     ) -> str:
-        """A curve through points, cut off at the plot's edges; `fill` is the opacity inside it."""
+        """A curve through points, cut off at the plot's edges.
+
+        With a `fill`, the opacity of what it encloses, it is not cut and has to stay inside.
+        """
         points = list(zip(map(float, xs), map(float, ys), strict=True))
         pieces = pairwise(points) if fill else self._visible(points)
         path, last = [], None

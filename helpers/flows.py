@@ -199,8 +199,9 @@ class ScalarResidualFlow(_Flow):
         validate_args: Whether to check that points are finite.
 
     Raises:
-        ValueError: In use: if f' <= -1 at a point where the log-determinant or the inverse is
-            taken, if y is not a value of g, if f changes the shape, or if a point is not finite.
+        ValueError: If no function is given; in use: if f' <= -1 at a point where the
+            log-determinant or the inverse is taken, if y is not a value of g, if f changes the
+            shape, or if a point is not finite.
 
     Source: chapter 5, claim 5.3 and proposition 6.
     """
@@ -213,6 +214,8 @@ class ScalarResidualFlow(_Flow):
         self, residual: Map | None, *, forward: Map | None = None, validate_args: bool = True
     ):
         super().__init__(validate_args)
+        if residual is None and forward is None:
+            raise ValueError("needed f, or z + f(z), as a function (claim 5.3), got neither")
         self.residual, self.forward = residual, forward
 
     def _call(self, x: Tensor) -> Tensor:
@@ -232,6 +235,7 @@ class ScalarResidualFlow(_Flow):
         return value, slope
 
     def _inverse(self, y: Tensor) -> Tensor:
+        _require_floating("points", y, self.claim)
         with torch.no_grad():
             low, high = self._bracket(self._checked(y))
             rounding = self._rounding(torch.maximum(low.abs(), high.abs()))
@@ -372,6 +376,7 @@ class RadialFlow(_Flow):
         validate_args: bool = True,
     ):
         super().__init__(validate_args)
+        _require_floating("centre", centre, self.claim)
         self.alpha, self.beta = (
             torch.as_tensor(p, dtype=centre.dtype, device=centre.device) for p in (alpha, beta)
         )
@@ -510,8 +515,8 @@ def increasing_root(
         function: From points to values and slopes, elementwise. A slope that is wrong, even
             NaN, costs time only.
         target: (...).
-        low: (...), function(low) <= target.
-        high: (...), function(high) >= target.
+        low: (...), function(low) <= target; if not, the root is not found, and nothing says so.
+        high: (...), function(high) >= target; the same.
         rounding: How far computed values may be from true ones, in units of the target. Closer
             than this, or than 4 units in the target's last place, is close enough.
 
@@ -519,16 +524,21 @@ def increasing_root(
         The roots, of the common shape.
 
     Raises:
-        ValueError: If a bracket is not low <= high, or has NaN for an end.
+        ValueError: If a bracket is not low <= high with finite ends, or a target or a value of
+            the function is not a number.
     """
-    if not (low <= high).all():
-        raise ValueError("needed brackets low <= high, got one that is not")
+    if not ((low <= high) & low.isfinite() & high.isfinite()).all():
+        raise ValueError("needed finite brackets low <= high, got one that is not")
+    if target.isnan().any():
+        raise ValueError("needed numbers for targets, got nan")
     root, low, high, target = torch.broadcast_tensors(low / 2 + high / 2, low, high, target)
     accepted = rounding + 4 * torch.finfo(low.dtype).eps * target.abs()
     found, before = torch.zeros_like(root, dtype=torch.bool), math.inf
     for step in range(NEWTON_STEPS + 8 * low.element_size()):
         value, slope = function(root)
         error = value - target
+        if (error.isnan() & ~found).any():
+            raise ValueError("needed a function whose values are numbers, got nan")
         low, high = torch.where(error < 0, root, low), torch.where(error > 0, root, high)
         middle = low / 2 + high / 2 if step < NEWTON_STEPS else _halfway(low, high)
         newton = root - error / slope
@@ -732,6 +742,11 @@ def _require_finite(what: str, values: Tensor, claim: str) -> None:
         _require(values.isfinite(), values, f"finite {what} (claim {claim})")
 
 
+def _require_floating(what: str, values: Tensor, claim: str) -> None:
+    if not values.is_floating_point():
+        raise ValueError(f"needed floating-point {what} (claim {claim}), got {values.dtype}")
+
+
 def _require_sigmoids(weights: Tensor, slopes: Tensor, shifts: Tensor) -> None:
     for name, values in [("weights", weights), ("slopes", slopes), ("shifts", shifts)]:
         if values.dim() == 0 or values.shape[-1] != weights.shape[-1] or values.shape[-1] == 0:
@@ -739,6 +754,7 @@ def _require_sigmoids(weights: Tensor, slopes: Tensor, shifts: Tensor) -> None:
                 "needed weights, slopes and shifts (..., N) with one N >= 1 (claim 5.2), got "
                 f"{tuple(weights.shape)}, {tuple(slopes.shape)}, {tuple(shifts.shape)}"
             )
+        _require_floating(name, values, "5.2")
         _require_finite(name, values, "5.2")
     _require(weights > 0, weights, "weights > 0 (claim 5.2)")
     _require(slopes > 0, slopes, "slopes > 0 (claim 5.2)")

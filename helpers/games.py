@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, Decimal, localcontext
 from functools import cached_property
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from scipy.optimize import brentq
 from torch import Tensor
 from torch.func import grad, jacrev, vjp, vmap
 from torch.nn.functional import softplus
+
+from helpers.inputs import require_count
 
 __all__ = [
     "RULES",
@@ -66,7 +68,7 @@ class Game:
         if not isinstance(self.sizes, tuple) or len(self.sizes) != 2:
             raise ValueError(f"a game needs a pair of sizes; got {self.sizes!r}")
         for size in self.sizes:
-            _whole(size, 1, "a player needs at least one number")
+            require_count("how many numbers a player has", size)
 
     def field(self, position: Tensor) -> Tensor:
         """The players' directions (dV/dd, -dV/dg).
@@ -146,7 +148,7 @@ class Game:
 
 def dot_game(copies: int = 1) -> Game:
     """The game V(d, g) = d g of section 6, as many times as told: d and g are (copies,)."""
-    _whole(copies, 1, "the game is played at least once")
+    require_count("how often the game is played", copies)
     return Game(torch.dot, (copies, copies))
 
 
@@ -447,7 +449,7 @@ def play(
         (steps + 1, ..., n). What is too large for the dtype becomes infinite, then NaN; `orbit`
         has no such limit.
     """
-    _whole(steps, 0, "a run needs a number of steps")
+    require_count("the steps of a run", steps, least=0)
     _check_rule(rule)
     _pair(rates)
     _check_start(start, game if isinstance(game, Game) else None)
@@ -500,7 +502,7 @@ def orbit(matrix: Tensor, start: Tensor, steps: int) -> Orbit:
         steps: How many, at least 0.
     """
     _check_square(matrix)
-    _whole(steps, 0, "an orbit needs a number of steps")
+    require_count("the steps of an orbit", steps, least=0)
     _check_start(start)
     if start.shape != matrix.shape[:1]:
         needed = f"an orbit needs a start of shape {tuple(matrix.shape[:1])}"
@@ -617,11 +619,6 @@ def _inside_one(value: object, name: str) -> float:
     if not -1 < number < 1:
         raise ValueError(f"a {name} needs to be between -1 and 1; got {value!r}")
     return number
-
-
-def _whole(value: object, least: int, needed: str) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{needed}, a whole number from {least} on; got {value!r}")
 
 
 def _check_rule(rule: object) -> None:

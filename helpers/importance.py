@@ -20,6 +20,8 @@ from scipy.optimize import brentq
 from torch import Tensor
 from torch.distributions import Normal
 
+from helpers.inputs import require_count
+
 __all__ = [
     "DiscreteWorld",
     "Estimate",
@@ -208,9 +210,9 @@ def stream_bound(
     Raises:
         ValueError: If a count is too small or not an integer, or what was drawn is not as said.
     """
-    samples = _require_count("samples K", samples)
-    replications = _require_count("replications", replications, least=2)
-    chunk = _require_count("a chunk", chunk)
+    samples = require_count("samples K", samples)
+    replications = require_count("replications", replications, least=2)
+    chunk = require_count("a chunk", chunk)
     if not callable(draw):
         raise ValueError(f"needed a function that draws log-weights, got {draw!r:.60}")
     values = []
@@ -257,6 +259,9 @@ class DiscreteWorld:
         total = float(self.proposal.sum())
         if not abs(total - 1) <= 8 * torch.finfo(self.proposal.dtype).eps * len(self.proposal):
             raise ValueError(f"needed proposal probabilities that sum to 1, got a sum of {total}")
+        if not self.weights.isfinite().all():
+            kind = self.proposal.dtype
+            raise ValueError(f"needed weights that are finite in {kind} (claim 4.0), got infinity")
 
     @property
     def log_evidence(self) -> Tensor:
@@ -282,7 +287,7 @@ class DiscreteWorld:
         Raises:
             ValueError: If K is not an integer from 1, or there are over two million tuples.
         """
-        states, samples = len(self.joint), _require_count("samples K", samples)
+        states, samples = len(self.joint), require_count("samples K", samples)
         _require_enumerable(states ** min(samples, 64))
         axis = torch.arange(states, device=self.proposal.device)
         every = torch.cartesian_prod(*[axis] * samples).reshape(-1, samples)
@@ -300,9 +305,10 @@ class DiscreteWorld:
         Raises:
             ValueError: If K is not an integer from 1, or there are over two million counts.
         """
-        samples = _require_count("samples K", samples)
+        samples = require_count("samples K", samples)
         counts, probabilities = self._counts(samples)
-        return torch.special.xlogy(probabilities, counts @ self.weights / samples).sum()
+        mean = counts @ self.weights.double() / samples
+        return torch.special.xlogy(probabilities, mean).sum().to(self.proposal)
 
     def refined(self, others: Sequence[int] | Tensor) -> Tensor:
         """q-tilde(z | z_2, ..., z_K) = K q w / (w + w_2 + ... + w_K), not normalized (claim 4.1).
@@ -330,9 +336,10 @@ class DiscreteWorld:
         Raises:
             ValueError: If K is not an integer from 1, or there are over two million counts.
         """
-        samples = _require_count("samples K", samples)
+        samples = require_count("samples K", samples)
         counts, probabilities = self._counts(samples - 1)
-        return probabilities @ self._refined(counts @ self.weights, samples)
+        refined = self._refined(counts @ self.weights.double(), samples)
+        return (probabilities @ refined).to(self.proposal)
 
     def elbo(self, density: Tensor) -> Tensor:
         """L_1 of any non-negative function: the sum of density * log(joint / density).
@@ -383,16 +390,21 @@ class DiscreteWorld:
         return samples * self.proposal * share
 
     def _counts(self, draws: int) -> tuple[Tensor, Tensor]:
-        """How often each state may be drawn, (n, states), and with what probability, (n,)."""
+        """How often each state may be drawn, (n, states), and with what probability, (n,).
+
+        Both in float64: the logarithms of factorials are large, and differ by little.
+        """
         states = len(self.joint)
         _require_enumerable(math.comb(draws + states - 1, states - 1))
         bars = list(combinations(range(draws + states - 1), states - 1))
         edges = torch.tensor(bars, dtype=torch.long).reshape(len(bars), states - 1)
         first, last = edges.new_full((len(bars), 1), -1), draws + states - 1
         edges = torch.cat([first, edges, first.new_full(first.shape, last)], dim=1)
-        counts = (edges.diff(dim=1) - 1).to(self.proposal)
+        counts = (edges.diff(dim=1) - 1).to(self.proposal.device, torch.float64)
+        law = self.proposal.double()
+        law = law / law.sum()  # a sum that is 1 in float32 would show in hundreds of draws
         ways = math.lgamma(draws + 1) - torch.lgamma(counts + 1).sum(dim=1)
-        log_probability = ways + torch.special.xlogy(counts, self.proposal).sum(dim=1)
+        log_probability = ways + torch.special.xlogy(counts, law).sum(dim=1)
         return counts, log_probability.exp()
 
 
@@ -513,7 +525,7 @@ class NormalWorld:
         """
         _require_tensor("points (n,)", z)
         samples = _require_quadrature(samples)
-        if z.dim() != 1 or not z.isfinite().all():
+        if z.dim() != 1 or len(z) == 0 or not z.isfinite().all():
             raise ValueError(f"needed finite points (n,) (claim 4.2a), got {tuple(z.shape)}")
         points = z.to("cpu", torch.float64)
         noise = (points - self.mean) / self.scale
@@ -718,15 +730,8 @@ def _summary(values: Tensor) -> Estimate:
     return Estimate(float(values.double().mean()), float(error), values)
 
 
-def _require_count(name: str, number: object, least: int = 1) -> int:
-    """The number as Python's own, or what is wrong with it; NumPy's integers overflow."""
-    if not isinstance(number, Integral) or isinstance(number, bool) or number < least:
-        raise ValueError(f"needed {name} to be an integer from {least}, got {number!r:.60}")
-    return int(number)
-
-
 def _require_quadrature(samples: object) -> int:
-    number = _require_count("samples K", samples)
+    number = require_count("samples K", samples)
     if number > LARGEST:
         raise ValueError(f"needed samples K up to {LARGEST} for 12 digits, got {number!s:.30}")
     return number

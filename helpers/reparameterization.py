@@ -227,10 +227,15 @@ def _check_square(factor: Tensor, claim: str) -> None:
 
 
 def _check(x: Tensor, mean: Tensor, size: torch.Size, claim: str) -> None:
-    """Refuse what is not a number, and last axes that are not the size of the scale."""
+    """Refuse what is not a number, and shapes that do not fit the scale or each other."""
+    found = f"x {tuple(x.shape)} and mean {tuple(mean.shape)}"
     if x.shape[-1:] != size or mean.shape[-1:] != size:
         needed = f"claim {claim} needs points and means with last axis {tuple(size)}"
-        raise ValueError(f"{needed}; got x {tuple(x.shape)} and mean {tuple(mean.shape)}")
+        raise ValueError(f"{needed}; got {found}")
+    try:
+        torch.broadcast_shapes(x.shape, mean.shape)
+    except RuntimeError as error:
+        raise ValueError(f"claim {claim} needs batches that broadcast; got {found}") from error
     if x.isnan().any() or not mean.isfinite().all():
         needed = f"claim {claim} needs numbers in x and mean"
         raise ValueError(f"{needed}; got nan or, in mean, infinity")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
+from helpers.inputs import require_count
 from helpers.reparameterization import log_prob_diagonal, standard_log_prob
 
 __all__ = [
@@ -294,6 +295,7 @@ class LinearGaussian:
         if not isinstance(q, MultivariateNormal) and not diagonal:
             needed = "needed a Gaussian q, MultivariateNormal or Independent(Normal, 1)"
             raise ValueError(f"{needed}; got {type(q).__name__}")
+        _require_type("a q", q.mean, self.weight)
         if q.event_shape != self.weight.shape[1:]:
             needed = f"needed a q with event shape {tuple(self.weight.shape[1:])}"
             raise ValueError(f"{needed}; got {tuple(q.event_shape)}")
@@ -336,7 +338,7 @@ def refine(
     Raises:
         ValueError: If an argument is not such, or the ascent leaves the finite numbers.
     """
-    _require_count("steps", steps, least=0)
+    steps = require_count("the number of steps", steps, least=0)
     if not 0 < rate < math.inf:
         raise ValueError(f"needed a finite rate above 0; got {rate}")
     _require_start(x, mean, scale)
@@ -374,11 +376,6 @@ def _positive_qr(matrix: Tensor) -> tuple[Tensor, Tensor]:
 def _require_kind(kind: str) -> None:
     if kind not in KINDS:
         raise ValueError(f"needed a kind of encoder among {', '.join(KINDS)}; got {kind!r}")
-
-
-def _require_count(name: str, number: int, least: int = 1) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or number < least:
-        raise ValueError(f"needed a whole number of {name}, {least} or more; got {number!r}")
 
 
 def _require_matrix(name: str, matrix: Tensor) -> None:

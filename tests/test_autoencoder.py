@@ -1,5 +1,6 @@
 """The autoencoder of digits: its likelihood, its exact evidence, and the best q on the grid."""
 
+import copy
 import math
 
 import pytest
@@ -305,6 +306,19 @@ def test_float32_models_keep_their_type_and_grids_are_float64(generator):
     assert q.mean.dtype == torch.float32
 
 
+def test_a_posterior_is_refined_where_derivatives_are_off(plane):
+    start = plane.encode(IMAGES)
+    with torch.no_grad():
+        refined = refine_posterior(plane, IMAGES, start, steps=2)
+    assert refined.mean.equal(refine_posterior(plane, IMAGES, start, steps=2).mean)
+
+
+def test_a_grid_lies_where_its_model_does(plane):
+    """On the device that has shapes only: a tensor of another device would be an error there."""
+    grid = LatentGrid(copy.deepcopy(plane).to("meta"), points=11)
+    assert grid.nodes.device.type == "meta"
+
+
 # Bad input
 
 
@@ -325,11 +339,11 @@ def test_counts_that_are_not_counts_are_refused(plane, generator, number):
         ),
         lambda: refine_posterior(plane, IMAGES, plane.encode(IMAGES), steps=1, order=number),
     ):
-        with pytest.raises(ValueError, match=f"whole and at least [12], got {number!r}"):
+        with pytest.raises(ValueError, match=f"whole number from [12] on, got {number!r}"):
             call()
-    with pytest.raises(ValueError, match="at least 2, got 1"):
+    with pytest.raises(ValueError, match="from 2 on, got 1"):
         LatentGrid(plane, points=1)
-    with pytest.raises(ValueError, match="at least 0, got -1"):
+    with pytest.raises(ValueError, match="from 0 on, got -1"):
         refine_posterior(plane, IMAGES, plane.encode(IMAGES), steps=-1)
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from helpers.autoregressive import (
     ORDERS,
     MaskedConv2d,
+    PixelCNN,
     apply_mask,
     blind_spot,
     dependencies_by_gradient,
@@ -323,6 +325,44 @@ def test_no_false_alarm_over_200_seeds():
         assert dependencies_by_perturbation(network, (3, 4), inputs) == CLAIMED[kinds]
 
 
+# --- routes that are no set algebra ---
+
+
+@pytest.mark.parametrize("pixel", [(5, 5), (3, 3), (8, 4)])
+def test_perturbation_is_not_misled_by_rounding_in_float32(pixel, generator):
+    """A convolution rounds a batch of another size in another way."""
+    network = PixelCNN(generator=generator)
+    torch.nn.init.normal_(network.to_logits.weight, generator=generator)
+    image = torch.randint(17, (1, 1, 8, 8), generator=generator).float()
+    found = dependencies_by_perturbation(network, pixel, image)
+    assert found <= predecessors(pixel, (8, 8))
+    assert found == dependencies_by_gradient(network, pixel, image)
+
+
+def test_gradients_of_several_channels_do_not_cancel():
+    read = receptive_field([torch.ones(3, 3)], (3, 3))
+
+    class Twice(torch.nn.Conv2d):
+        """A map and its negative: their sum is 0 everywhere."""
+
+        def forward(self, image):
+            once = super().forward(image)
+            return torch.cat([once, -once], dim=1)
+
+    network, image = Twice(1, 1, 3, padding=1), torch.rand(2, 1, 5, 5)
+    assert dependencies_by_gradient(network, (3, 3), image) == read
+    assert dependencies_by_perturbation(network, (3, 3), image) == read
+    assert network.weight.grad is None  # the network is left as it was
+    with torch.no_grad():
+        assert dependencies_by_gradient(network, (3, 3), image) == read
+
+
+def test_a_derivative_that_is_no_number_is_not_zero():
+    broken = torch.nn.Conv2d(1, 1, 1).requires_grad_(False)
+    broken.weight.fill_(math.nan)
+    assert (2, 2) in dependencies_by_gradient(broken, (2, 2), torch.rand(1, 1, 3, 3))
+
+
 # --- bad input ---
 
 BAD_CALLS = {
@@ -358,7 +398,26 @@ BAD_CALLS = {
         lambda: MaskedConv2d("A", 1, 1)(torch.zeros(1, 1, 5, 5).long()),
         "must be torch.float32, got torch.int64",
     ),
-    "negative steps": (lambda: power_of_a(-1, (3, 4), (5, 5)), "0 or more, got -1"),
+    "negative steps": (lambda: power_of_a(-1, (3, 4), (5, 5)), "steps to be .* from 0 on, got -1"),
+    "steps not whole": (lambda: power_of_a(1.5, (3, 4), (5, 5)), "from 0 on, got 1.5"),
+    "order of steps": (lambda: power_of_a(1, (3, 4), (5, 5), "topdown"), "got 'topdown'"),
+    "order of the theorem": (
+        lambda: receptive_field_by_theorem("AB", (3, 4), order="bottomup"),
+        "order must be one of bottom-up, top-down; got 'bottomup'",
+    ),
+    "mask without a centre": (
+        lambda: receptive_field([torch.ones(2, 3)], (3, 4)),
+        r"matrix with odd sides, got \(2, 3\)",
+    ),
+    "negative layers": (lambda: two_stack_receptive_field(-1, (3, 4)), "from 0 on, got -1"),
+    "one grey level": (
+        lambda: PixelCNN(levels=1, generator=torch.Generator()),
+        "grey levels to be a whole number from 2 on, got 1",
+    ),
+    "all channels dropped": (
+        lambda: PixelCNN(dropout=1.0, generator=torch.Generator()),
+        "dropout from 0 to below 1, got 1.0",
+    ),
     "pixel name": (lambda: pixels("34 4"), "two digits from 1 to 9, got '4'"),
     "empty network": (
         lambda: masked_stack("", generator=torch.Generator()),

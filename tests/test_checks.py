@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -84,6 +85,26 @@ def test_an_inequality_may_be_strict(shown):
     assert shown[0][1]["distance"] == 0.0
 
 
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        (torch.tensor([]), -5.0),
+        (torch.zeros(3), torch.tensor(1.0)),
+        (torch.zeros(4, 1), torch.ones(1, 3)),
+        (0.0, math.nan),
+        (1.0, 0.5),
+    ],
+)
+def test_an_inequality_is_between_numbers_that_belong_together(shown, less, more):
+    with pytest.raises(ClaimError, match="line 2"):
+        derivation("9.1", line("a", less), line("b", more, relation="<="))
+
+
+def test_an_inequality_holds_between_infinities(shown):
+    for less, more in ((-math.inf, -math.inf), (-math.inf, 0.0), (math.inf, math.inf)):
+        derivation("9.1", line("a", less), line("b", more, relation="<="))
+
+
 def test_check_accepts_equal_routes_and_refuses_one_that_differs(shown):
     check("9.1", "sum", 3.0, {"one way": 3.0, "another": 3.0})
     with pytest.raises(ClaimError, match=r"another: got 3\.1, needed 3"):
@@ -94,6 +115,47 @@ def test_breaks_needs_every_fact(shown):
     breaks("9.1", "without S", {"it fails": True})
     with pytest.raises(ClaimError, match="not true that it holds"):
         breaks("9.1", "without S", {"it fails": True, "it holds": False})
+
+
+@pytest.mark.parametrize("fact", ["no", lambda: False, 1, torch.tensor(1), torch.tensor([True]), None])
+def test_a_fact_is_true_or_false_and_nothing_else(shown, fact):
+    breaks("9.1", "facts", {"so": True, "also so": np.bool_(True), "and so": torch.tensor(True)})
+    with pytest.raises(ValueError, match="needed True or False for 'it'"):
+        breaks("9.1", "facts", {"so": True, "it": fact})
+
+
+def test_what_has_nothing_in_it_is_no_evidence(shown):
+    for attempt, needed in [
+        (lambda: breaks("9.1", "t", {}), "one fact, got none"),
+        (lambda: check("9.1", "t", 1.0, {}), "one route, got none"),
+        (lambda: check("9.1", "t", 1.0, {}, what="case"), "one case, got none"),
+        (lambda: bites("9.1", "t", 1.0, {}), "one wrong version, got none"),
+        (lambda: within("9.1", "t", {}), "one distance, got none"),
+    ]:
+        with pytest.raises(ValueError, match=f"needed at least {needed}"):
+            attempt()
+    assert shown == []
+
+
+@pytest.mark.parametrize("tolerance", [math.inf, math.nan, -1.0])
+def test_a_tolerance_is_a_finite_number(shown, tolerance):
+    for attempt in (
+        lambda: check("9.1", "t", 1.0, {"one": 1.0}, tolerance),
+        lambda: bites("9.1", "t", 1.0, {"one": 2.0}, tolerance),
+        lambda: derivation("9.1", line("a", 1.0), line("b", 1.0), tolerance=tolerance),
+    ):
+        with pytest.raises(ValueError, match="needed a finite tolerance from 0 on"):
+            attempt()
+
+
+@pytest.mark.parametrize("number", [1j, np.complex64(1), torch.tensor(1j)])
+def test_complex_numbers_are_refused(number):
+    with pytest.raises(ValueError, match="needed real numbers"):
+        distance(number, 1.0)
+
+
+def test_samples_may_have_derivatives(shown, generator):
+    monte_carlo("9.1", "m", torch.randn(1000, generator=generator, requires_grad=True), 0.0)
 
 
 def test_pixels_are_named_as_in_the_source_where_one_digit_is_enough():
@@ -113,6 +175,8 @@ def test_bites_refuses_a_wrong_version_that_the_check_accepts(shown):
 def test_bites_refuses_a_wrong_version_that_differs_by_its_shape_alone(shown, other):
     with pytest.raises(ValueError, match=r"wrong version 'other' of shape \(\)"):
         bites("9.1", "sum", 3.0, {"sign": -3.0, "other": other})
+    with pytest.raises(ValueError, match="wrong version 'other' that is a set"):
+        bites("9.1", "pixels", frozenset({3}), {"other": 3.0})
 
 
 def test_monte_carlo_accepts_the_true_mean_and_refuses_a_wrong_one(shown, generator):
@@ -248,6 +312,10 @@ def test_within_compares_each_clause_with_its_own_limit(shown):
     bundle, record = shown[0]
     assert "| one | ≤ 1e-09 |" in bundle["text/markdown"]
     assert (record["distance"], record["tolerance"], record["count"]) == (3.0, 40.0, 2)
+    within("9.9", "Exactly", {"one": (1.0, 2.0), "none allowed": (0.0, 0.0)})
+    assert (shown[1][1]["distance"], shown[1][1]["tolerance"]) == (1.0, 2.0)
+    with pytest.raises(ClaimError, match="none allowed: 1e-30, allowed 0"):
+        within("9.9", "Exactly", {"one": (1.0, 2.0), "none allowed": (1e-30, 0.0)})
 
 
 @pytest.mark.parametrize("value", [50.0, math.nan, math.inf])

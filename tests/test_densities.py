@@ -114,6 +114,18 @@ def test_ten_expected_draws_are_enough_for_a_cell_of_its_own():
     assert limit == pytest.approx(stats.chi2.isf(0.01, 3))
 
 
+@pytest.mark.parametrize(
+    ("edges", "draws", "needed"),
+    [
+        (LINE, 30, "a cell in which 10 draws are expected, got 5.74 of 30"),
+        ([torch.tensor([-4.0, 4.0])], 500, "two cells in which 10 draws are expected"),
+    ],
+)
+def test_a_grid_on_which_any_sampler_would_do_is_refused(edges, draws, needed):
+    with pytest.raises(ValueError, match=needed):
+        contract(NORMAL.log_prob, draw(shift=9.0), edges, generator=generator(), draws=draws)
+
+
 def test_false_alarms_over_200_seeds():
     """Designed rate 10 %: 20 are expected of 200; outside 8 to 34 the chance is about 2e-3."""
     alarms = sum(

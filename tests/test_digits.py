@@ -1,6 +1,7 @@
 """The data are the peers' data, the loop learns, and the PixelCNN is an honest density."""
 
 import hashlib
+import math
 
 import pytest
 import torch
@@ -239,8 +240,25 @@ def test_grey_levels_that_the_model_does_not_have_are_refused(tiny):
 
 
 def test_a_mask_of_known_pixels_of_another_shape_is_refused(tiny, generator):
-    with pytest.raises(ValueError, match=r"known must be \(3, 3\), one entry a pixel; got \(3,\)"):
+    with pytest.raises(ValueError, match=r"known must be \(3, 3\),.* got torch.bool \(3,\)"):
         fill_in(tiny, torch.zeros(1, 1, 3, 3), torch.ones(3).bool(), generator=generator)
+
+
+def test_known_pixels_are_told_by_truth_values(tiny, generator):
+    images = torch.full((1, 1, 3, 3), math.nan)
+    for known in (torch.full((3, 3), 255, dtype=torch.uint8), torch.full((3, 3), 0.5)):
+        with pytest.raises(ValueError, match="True or False for each pixel; got torch"):
+            fill_in(tiny, images, known, generator=generator)
+    nothing = torch.zeros(3, 3, dtype=torch.bool)
+    assert fill_in(tiny, images, nothing, generator=generator).isfinite().all()
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch_size": 0}, {"batch_size": 2.5}])
+def test_training_asks_for_counts(wrong):
+    weight = torch.zeros(1, requires_grad=True)
+    sizes = {"epochs": 1, "batch_size": 1, "learning_rate": 0.1} | wrong
+    with pytest.raises(ValueError, match="to be a whole number from 1 on, got"):
+        train(lambda batch: weight.sum(), [weight], torch.ones(2), **sizes, generator=None)
 
 
 def test_the_loss_of_an_epoch_is_the_mean_over_the_data():

@@ -161,6 +161,33 @@ def test_an_answer_of_the_wrong_form_is_told_what_was_needed(number, answer, adv
     assert advice in message
 
 
+HOSTILE = {
+    "infinite": math.inf,
+    "not a number": math.nan,
+    "huge": 10**400,
+    "complex": 1j,
+    "nothing": None,
+    "a word": "32",
+    "a list of nothing": [],
+    "an infinite pair": (math.inf, 1),
+    "a pair of no numbers": (math.nan, math.nan),
+    "a huge pair": (10**400, 1),
+    "a huge matrix": [[10**400, 0], [0, 1]],
+    "a tensor of complex numbers": torch.tensor([1j, 2]),
+    "a function of a huge number": lambda *_: 10**400,
+    "a function of a complex number": lambda *_: 1j,
+    "a function of infinity": lambda *_: math.inf,
+}
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_no_answer_breaks_the_feedback(number):
+    for name, answer in HOSTILE.items():
+        right, message = feedback(number, answer)
+        assert not right, name
+        assert message, name
+
+
 def test_an_error_in_the_readers_code_is_feedback():
     right, message = feedback("1.2", lambda *arguments: 1 / 0)
     assert not right

@@ -5,6 +5,7 @@ import gzip
 import io
 import itertools
 import json
+import math
 import random
 import re
 import subprocess
@@ -453,6 +454,8 @@ BAD = {
     "long tuple": (plain, {"i": (1, 2, 3, 4)}, r"needs \(low, high\[, step\]\)"),
     "tuple of strings": (plain, {"i": ("a", "b")}, r"needs \(low, high\[, step\]\)"),
     "step of 0": (plain, {"i": (1, 2, 0)}, "step > 0"),
+    "endless": (plain, {"i": (0, math.inf)}, "low <= high"),
+    "too many steps": (plain, {"i": (0, 10**9)}, "i has 1000000001 values; a figure may have"),
     "high below low": (plain, {"i": (2, 1)}, "low <= high"),
     "repeated": (lambda i: plain(), {"i": [1, 1.0]}, "shows 1 more than once"),
     "default": (lambda i=7: plain(), {"i": (1, 5)}, "default i=7 is not among 1, 2, 3, 4, 5"),

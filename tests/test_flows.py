@@ -626,9 +626,6 @@ def test_rounding_costs_few_evaluations():
     wrapped, calls = counted(staircase)
     increasing_root(wrapped, tensor([0.5]), tensor([0.29]), tensor([0.31]))
     assert len(calls) < 60  # neighbouring numbers end it before the bound
-    wrapped, calls = counted(lambda z: (z * math.nan, z))
-    increasing_root(wrapped, tensor([0.5]), tensor([0.0]), tensor([1.0]))
-    assert len(calls) == 1
 
 
 def test_a_root_once_found_stays_while_others_are_sought():
@@ -656,6 +653,13 @@ def test_roots_keep_to_their_brackets():
         increasing_root(square, tensor(2.0), tensor(1.0), tensor(math.nan))
     with pytest.raises(ValueError, match="low <= high"):
         increasing_root(square, tensor(2.0), tensor(1.0), tensor(0.5))
+    for low_end, high_end in ((-math.inf, 2.0), (1.0, math.inf)):
+        with pytest.raises(ValueError, match="finite brackets"):
+            increasing_root(square, tensor(2.0), tensor(low_end), tensor(high_end))
+    with pytest.raises(ValueError, match="numbers for targets, got nan"):
+        increasing_root(square, tensor(math.nan), low, high)
+    with pytest.raises(ValueError, match="values are numbers, got nan"):
+        increasing_root(lambda z: (z * math.nan, z), tensor(2.0), low, high)
     low = low.requires_grad_()
     assert not increasing_root(square, tensor(2.0), low, high).requires_grad
     huge = increasing_root(lambda z: (z, torch.ones_like(z)), *tensor([1.5e308, 1e308, 1.7e308]))
@@ -901,6 +905,19 @@ REFUSED = {
     "y outside the range, stable": (
         lambda: ScalarResidualFlow(None, forward=torch.atan).inv(tensor([-1.0, -2.0])),
         r"got -2\.0, which is outside the range of g",
+    ),
+    "no residual": (lambda: ScalarResidualFlow(None), r"\(claim 5\.3\), got neither"),
+    "residual flow of whole numbers": (
+        lambda: ScalarResidualFlow(torch.tanh).inv(torch.tensor([1])),
+        r"floating-point points \(claim 5\.3\), got torch\.int64",
+    ),
+    "whole centre": (
+        lambda: RadialFlow(torch.tensor([0, 0]), 1.5, 0.7),
+        r"floating-point centre \(claim 5\.4i\), got torch\.int64",
+    ),
+    "whole slopes": (
+        lambda: SigmoidalFlow(tensor([1.0]), torch.tensor([1]), tensor([0.0])),
+        r"floating-point slopes \(claim 5\.2\), got torch\.int64",
     ),
     "f' = -2, inverse": (
         lambda: ScalarResidualFlow(lambda z: -2 * z).inv(tensor(1.0)),

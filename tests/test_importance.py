@@ -944,10 +944,10 @@ BAD = {
     ),
     "with R at least 2 (claim 4.0), got (5,)": lambda: estimate_bound(torch.zeros(5)),
     "along axis -1, got shape (2, 0)": lambda: estimate_bound(torch.zeros(2, 0)),
-    "needed samples K to be an integer from 1, got 0": lambda: stream(samples=0),
-    "integer from 1, got 2.5": lambda: stream(samples=2.5),
-    "needed replications to be an integer from 2, got 1": lambda: stream(replications=1),
-    "needed a chunk to be an integer from 1, got 0": lambda: stream(chunk=0),
+    "needed samples K to be a whole number from 1 on, got 0": lambda: stream(samples=0),
+    "number from 1 on, got 2.5": lambda: stream(samples=2.5),
+    "needed replications to be a whole number from 2 on, got 1": lambda: stream(replications=1),
+    "needed a chunk to be a whole number from 1 on, got 0": lambda: stream(chunk=0),
     "needed (2,) log-weights, drew (2, 1)": lambda: stream(draw=lambda n, g: torch.zeros(n, 1)),
     "needed (2,) log-weights, drew (5,)": lambda: stream(draw=lambda n, g: torch.zeros(5)),
     "got nan": lambda: stream(draw=lambda n, g: torch.full((n,), math.nan)),
@@ -990,11 +990,11 @@ BAD = {
     "that sum to 1, got a sum of 0.99999999999997": (
         lambda: DiscreteWorld(P, PROPOSAL * (1 - 3e-14))
     ),
-    "needed samples K to be an integer from 1, got True": lambda: D1.bound(True),
-    "from 1, got -2": lambda: D1.tuples(-2),
-    "from 1, got 1.5": lambda: D1.resampled(1.5),
-    "integer from 1, got '3'": lambda: D1.tuples("3"),
-    "integer from 1, got None": lambda: G1.bound(None),
+    "needed samples K to be a whole number from 1 on, got True": lambda: D1.bound(True),
+    "from 1 on, got -2": lambda: D1.tuples(-2),
+    "from 1 on, got 1.5": lambda: D1.resampled(1.5),
+    "number from 1 on, got '3'": lambda: D1.tuples("3"),
+    "number from 1 on, got None": lambda: G1.bound(None),
     "needed at most 2000000 terms to sum, got 4782969: take": lambda: D1.tuples(14),
     "needed at most 2000000 terms to sum, got 2001000: take": lambda: D1.bound(1999),
     "2000000 terms to sum, got 2003001": lambda: D1.resampled(2001),
@@ -1045,8 +1045,8 @@ BAD = {
     "needed finite points (n,) (claim 4.2a), got (1,)": (
         lambda: G1.resampled_log_prob(numbers(math.nan), 2)
     ),
-    "K to be an integer from 1, got 0.5": lambda: G1.total_variation(0.5),
-    "samples K to be an integer from 1, got 0": lambda: G1.total_variation(0),
+    "K to be a whole number from 1 on, got 0.5": lambda: G1.total_variation(0.5),
+    "samples K to be a whole number from 1 on, got 0": lambda: G1.total_variation(0),
     "needed log-weights in a tensor of real numbers, got [0.0, 1.0]": (
         lambda: log_mean_exp([0.0, 1.0])
     ),
@@ -1116,10 +1116,16 @@ BAD = {
     "got 1e+06": lambda: G1.resampled_log_prob(numbers(0.0, 1e6), 2),
     "w >= p(x) (claim 4.2a), got 17": lambda: G1.resampled_log_prob(numbers(17.0), 10**6),
     "w >= p(x) (claim 4.2a), got 1e+300": lambda: G3.resampled_log_prob(numbers(1e300), 2),
-    "integer from 1, got tensor(3)": lambda: D1.bound(torch.tensor(3)),
-    "integer from 1, got np.float64(3.0)": lambda: D1.bound(np.float64(3.0)),
-    "K to be an integer from 1, got False": lambda: G1.forward_divergence(False),
-    "K to be an integer from 1, got -1": lambda: G1.resampled_log_prob(numbers(0.0), -1),
+    "needed finite points (n,) (claim 4.2a), got (0,)": (
+        lambda: G1.resampled_log_prob(torch.zeros(0), 5)
+    ),
+    "needed weights that are finite in torch.float64 (claim 4.0), got infinity": (
+        lambda: DiscreteWorld(numbers(1.0, 1.0), numbers(1e-310, 1.0))
+    ),
+    "number from 1 on, got tensor(3)": lambda: D1.bound(torch.tensor(3)),
+    "number from 1 on, got np.float64(3.0)": lambda: D1.bound(np.float64(3.0)),
+    "K to be a whole number from 1 on, got False": lambda: G1.forward_divergence(False),
+    "K to be a whole number from 1 on, got -1": lambda: G1.resampled_log_prob(numbers(0.0), -1),
 }
 
 
@@ -1128,6 +1134,18 @@ def test_bad_input_is_told_what_was_needed(message):
     with pytest.raises(ValueError) as error:
         BAD[message]()
     assert message in str(error.value)
+
+
+def test_many_samples_are_exact_in_float32_too():
+    """Logarithms of factorials of hundreds are thousands: a float has none of their decimals."""
+    tables = torch.tensor([20.0, 30.0]), torch.tensor([0.4, 0.6])
+    single = DiscreteWorld(*tables)
+    double = DiscreteWorld(numbers(20.0, 30.0), numbers(0.4, 0.6))
+    for samples in (200, 1000):
+        bound, resampled = single.bound(samples), single.resampled(samples)
+        assert bound.dtype == resampled.dtype == torch.float32
+        assert float(bound) == pytest.approx(float(double.bound(samples)), abs=1e-6)
+        assert float(resampled.sum()) == pytest.approx(1, abs=1e-6)
 
 
 def test_what_is_far_has_a_closed_form_for_one_sample():

@@ -306,6 +306,9 @@ BAD = {
     "claim 2.1 needs points and means with last axis (3,)": lambda: log_prob_diagonal(
         X3, MEAN, SCALE
     ),
+    "claim 2.1 needs batches that broadcast; got x (5, 2) and mean (4, 2)": (
+        lambda: log_prob_diagonal(X.expand(5, 2), MEAN.expand(4, 2), SCALE[:2])
+    ),
     "claim 2.3 needs numbers in x and mean; got nan": lambda: log_prob_full(X * math.nan, MEAN, S),
     "needs numbers in x and mean": lambda: log_prob_full(X, MEAN * math.inf, S),
 }

@@ -1016,7 +1016,7 @@ def test_encoders_that_are_refused(matrix, offset, variance, kind, message):
         (Independent(Normal(POINTS, 1.0), 1), r"event shape \(2,\); got \(3,\)"),
         (Independent(Normal(POINTS[:, :2], ONE), 2), r"event shape \(2,\); got \(4, 2\)"),
         (random_q(2, 3, seed=0), r"batches that broadcast; got \(4,\) and \(3,\)"),
-        (Independent(Normal(POINTS[:, :2].float(), 1.0), 1), "latent z in torch.float64"),
+        (Independent(Normal(POINTS[:, :2].float(), 1.0), 1), "needed a q in torch.float64"),
     ],
 )
 def test_q_that_are_refused(q, message):
@@ -1028,9 +1028,9 @@ def test_q_that_are_refused(q, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"steps": -1}, "whole number of steps, 0 or more; got -1"),
-        ({"steps": 1.5}, "whole number of steps, 0 or more; got 1.5"),
-        ({"steps": True}, "whole number of steps, 0 or more; got True"),
+        ({"steps": -1}, "the number of steps to be a whole number from 0 on, got -1"),
+        ({"steps": 1.5}, "the number of steps to be a whole number from 0 on, got 1.5"),
+        ({"steps": True}, "the number of steps to be a whole number from 0 on, got True"),
         ({"rate": 0.0}, "finite rate above 0; got 0.0"),
         ({"rate": -1.0}, "finite rate above 0; got -1.0"),
         ({"rate": NAN}, "finite rate above 0; got nan"),

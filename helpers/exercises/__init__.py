@@ -113,7 +113,7 @@ def _distance_or_inf(left: Any, right: Any) -> float:
     """`checks.distance`, and infinity where the two cannot be compared at all."""
     try:
         return distance(left, right)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         return float("inf")
 
 
@@ -168,7 +168,7 @@ def is_number(answer: Any) -> bool:
         return False
     try:
         return isinstance(float(answer), float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         return False
 
 
@@ -185,4 +185,4 @@ def are_numbers(many: int) -> Callable[[Any], bool]:
 def is_two_whole_numbers(answer: Any) -> bool:
     """Whether an answer is a pair of whole numbers."""
     pair = isinstance(answer, (tuple, list)) and len(answer) == 2
-    return pair and all(is_number(n) and n == int(n) for n in answer)
+    return pair and all(is_number(n) and float(n).is_integer() for n in answer)

@@ -601,7 +601,7 @@ def _evaluate(quantity: Quantity, positions: list[Pair], rates: Pair) -> Tensor:
             raise ValueError(f"Your function returned nothing {where}. Is a return missing?")
         try:
             values.append(float(value))
-        except (TypeError, ValueError, RuntimeError) as error:
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise ValueError("Return one number: the value of the conserved quantity.") from error
         if not math.isfinite(values[-1]):
             raise ValueError(f"Your quantity is not a number, or infinite, {where}.")

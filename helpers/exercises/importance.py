@@ -412,7 +412,7 @@ def _kept_indices(answer: Callable, log_weights: Tensor, seed: int) -> Tensor:
         raise ValueError("Your function returned nothing. Is a return missing?")
     try:
         indices = torch.as_tensor(given, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ValueError("Return a tensor of indices.") from error
     if indices.shape != (len(log_weights),):
         raise ValueError(

@@ -218,10 +218,11 @@ EXERCISES["2.3"] = Exercise(
 
 def _is_two_by_two(answer: Any) -> bool:
     try:
-        matrix = torch.as_tensor(answer, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError):
+        matrix = torch.as_tensor(answer)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         return False
-    return matrix.shape == (2, 2) and bool(matrix.isfinite().all())
+    real = not matrix.is_complex() and matrix.isfinite().all()
+    return matrix.shape == (2, 2) and bool(real)
 
 
 def _judge_factor(answer: Any) -> str | None:
@@ -265,7 +266,7 @@ EXERCISES["2.5"] = Exercise(
         {
             "You added within each map. The five results have to be added too.": lambda: 5 * 11,
             "Try with two numbers: how many additions join them?": lambda: 5 * 12,
-            "That is one map. The stack has five.": [lambda: 11, lambda: 12],
+            "That is one map. There are five.": [lambda: 11, lambda: 12],
             "You left out additions: within the maps, or between them.": [
                 lambda: 4 * 12,
                 lambda: 4 * 11,

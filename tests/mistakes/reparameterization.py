@@ -81,7 +81,7 @@ MISTAKES = {
     "2.5": {
         "five results have": [55],
         "Try with two numbers": [60],
-        "The stack has five": [11, 12],
+        "There are five": [11, 12],
         "left out additions": [48, 44, 54],
         "Only additions": [119, 120],
         "none is saved": [15],
