@@ -12,9 +12,10 @@ from coursework.tasks import (
     variational,
 )
 
-__all__ = ["ASSIGNMENTS", "SOURCE", "task_of"]
+__all__ = ["ASSIGNMENTS", "OUTPUT", "SOURCE", "task_of"]
 
-SOURCE = Path(__file__).parent / "source"
+SOURCE = Path(__file__).with_name("source")
+OUTPUT = Path(__file__).with_name("course")  # outside _build, as it holds marks given by hand
 ASSIGNMENTS: dict[str, list[Task]] = {
     "01_autoregressive": autoregressive.TASKS,
     "02_reparameterization": reparameterization.TASKS,

@@ -5,7 +5,7 @@
 
 It writes an nbgrader course to `coursework/course/instructor`, and what students get to
 `coursework/course/students`. A build that fails leaves the last good packs as they were. Marks
-in the course's gradebook are kept.
+in the course's gradebook are kept, and so are assignments that are not built again.
 """
 
 import argparse
@@ -22,17 +22,17 @@ from pathlib import Path
 import nbformat
 from sqlalchemy.exc import SQLAlchemyError
 
-from coursework.assignments import ASSIGNMENTS, SOURCE
+from coursework.assignments import ASSIGNMENTS, OUTPUT, SOURCE
 from coursework.feedback import open_assignment
 from coursework.seal import table
 from coursework.submission import CODE_STUB, TEXT_STUB, student_in
 
-__all__ = ["OUTPUT", "build", "filled", "leaks", "open_source"]
+__all__ = ["build", "filled", "leaks", "open_source"]
 
 FEEDBACK = Path(__file__).with_name("feedback.py")
-OUTPUT = Path(__file__).with_name("course")  # outside _build, as it holds marks given by hand
 INSTRUCTOR, STUDENTS, ZIP = "instructor", "students", "coursework.zip"
-KEPT = ("gradebook.db", "autograded", "submitted", "feedback")  # of a course that is rebuilt
+GRADEBOOK = "gradebook.db"
+KEPT = (GRADEBOOK, "autograded", "submitted", "feedback")  # of a course that is rebuilt
 REGION = ("### BEGIN SOLUTION", "### END SOLUTION")
 SECRETS = ("HIDDEN TESTS", "MARK SCHEME", "BEGIN SOLUTION", "END SOLUTION")
 IMPORTS = ("from coursework", "import coursework")
@@ -109,8 +109,8 @@ def build(stems: Sequence[str] | None = None, output: Path = OUTPUT) -> None:
     """Make both packs in a folder beside the old ones, and then put them in their place.
 
     Raises:
-        ValueError: If there is no such assignment, nbgrader refuses one, or a student's notebook
-            would give something away.
+        ValueError: If there is no such assignment, nbgrader refuses one, a student's notebook
+            would give something away, or somebody wrote in the gradebook meanwhile.
     """
     stems = list(stems or ASSIGNMENTS)
     for stem in stems:
@@ -122,13 +122,17 @@ def build(stems: Sequence[str] | None = None, output: Path = OUTPUT) -> None:
     shutil.rmtree(new, ignore_errors=True)
     course, students = new / INSTRUCTOR, new / STUDENTS
     students.mkdir(parents=True)
+    last_mark = time_of(output / INSTRUCTOR / GRADEBOOK)
     begin_course(course, output / INSTRUCTOR, stems)
     generate(course, stems)
     for stem in stems:
         publish_notebook(course, students, stem)
+    keep_others(new, output, stems)
     with zipfile.ZipFile(students / ZIP, "w", zipfile.ZIP_DEFLATED) as archive:
-        for stem in stems:
-            archive.write(students / f"{stem}.ipynb", f"coursework/{stem}.ipynb")
+        for path in sorted(students.glob("*.ipynb")):
+            archive.write(path, f"coursework/{path.name}")
+    if time_of(output / INSTRUCTOR / GRADEBOOK) != last_mark:
+        raise ValueError("somebody marked while the packs were made: run the same command again")
     for name in (STUDENTS, INSTRUCTOR):
         replace(new / name, output / name)
     shutil.rmtree(new)
@@ -147,6 +151,21 @@ def begin_course(course: Path, old: Path, stems: Sequence[str]) -> None:
         folder = course / "source" / stem
         folder.mkdir(parents=True)
         nbformat.write(filled(stem), folder / f"{stem}.ipynb")
+
+
+def time_of(path: Path) -> int:
+    """When a file was written, in nanoseconds; 0 if there is none."""
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def keep_others(new: Path, output: Path, stems: Sequence[str]) -> None:
+    """Take over the assignments of the last packs that were not made again."""
+    for stem in set(ASSIGNMENTS) - set(stems):
+        if (old := output / STUDENTS / f"{stem}.ipynb").exists():
+            shutil.copy2(old, new / STUDENTS)
+            for folder in ("source", "release"):
+                place = Path(INSTRUCTOR, folder, stem)
+                shutil.copytree(output / place, new / place)
 
 
 def publish_notebook(course: Path, students: Path, stem: str) -> None:

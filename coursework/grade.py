@@ -23,8 +23,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
-from coursework.assignments import ASSIGNMENTS
-from coursework.build import OUTPUT
+from coursework.assignments import ASSIGNMENTS, OUTPUT
 from coursework.marker import mark, marks_of, version
 from coursework.marking import secret
 from coursework.report import write_all, write_report

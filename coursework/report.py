@@ -21,8 +21,8 @@ from typing import Any
 
 import nbformat
 
-from coursework.assignments import ASSIGNMENTS
-from coursework.build import INSTRUCTOR, OUTPUT, build
+from coursework.assignments import ASSIGNMENTS, OUTPUT
+from coursework.build import INSTRUCTOR, build
 from coursework.submission import answer_cell, score_cell, student_in
 from coursework.tasks import Proof, Task
 

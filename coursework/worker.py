@@ -204,7 +204,8 @@ def sweep() -> None:
     for folder in ("/tmp", "/dev/shm"):
         for name in os.listdir(folder):
             path = os.path.join(folder, name)
-            shutil.rmtree(path) if os.path.isdir(path) else attempt(lambda p=path: os.unlink(p))
+            is_folder = os.path.isdir(path) and not os.path.islink(path)
+            attempt(lambda remove=shutil.rmtree if is_folder else os.unlink, p=path: remove(p))
 
 
 def hand_over(message: dict[str, Any], setup: str, source: int, target: int) -> None:

@@ -137,7 +137,7 @@ def explore(
 
     axes = _axes(draw, controls)
     describe = describe or _listing(axes)
-    frame = {"title": title, "caption": caption, "name": _anchor(name)}
+    frame = {"title": title, "caption": caption, "name": anchor_of(name)}
     kind = type(_drawn(draw, _default(axes)))
     if is_live() and kind is not str:
         display(_widget(draw, describe, axes, frame, dpi))
@@ -406,7 +406,7 @@ def _standalone(text: str) -> str:
 @cache
 def _light_colours() -> dict[str, str]:
     """The variables that explore.css sets first, those that refer to others resolved."""
-    block = re.search(r"\.explore\s*\{(.*?)\}", _asset("explore.css"), re.DOTALL)[1]
+    block = re.search(r"\.explore\s*\{(.*?)\}", asset("explore.css"), re.DOTALL)[1]
     colours = dict(re.findall(r"(--[\w-]+):\s*([^;]+);", block))
     reference = re.compile(r"var\((--[\w-]+)\)")
     return {name: reference.sub(lambda m: colours[m[1]], c) for name, c in colours.items()}
@@ -493,7 +493,7 @@ def _show(picture: Picture, axes: list[Axis], sentences: list[str], frame: Value
     display(bundle, raw=True, metadata={mime: alt for mime in picture.images})
 
 
-def _anchor(name: str | None) -> str:
+def anchor_of(name: str | None) -> str:
     """The attribute that makes the figure a target of links, or nothing."""
     if name is not None and not re.fullmatch(r"[A-Za-z][\w.:-]*", name):
         raise ValueError(f"a figure's name holds letters, digits and -_.: only; got {name!r}")
@@ -501,7 +501,7 @@ def _anchor(name: str | None) -> str:
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8").strip()
 
 
@@ -521,7 +521,7 @@ def _page(picture: Picture, axes: list[Axis], sentences: list[str], frame: Value
     return _figure(
         picture, sentences[_start(axes)], longest, frame, form,
         f'<script type="application/json" class="explore-data">{text}</script>'
-        f"<script>{_asset('explore.js')}</script>",
+        f"<script>{asset('explore.js')}</script>",
     )  # fmt: skip
 
 
@@ -536,7 +536,7 @@ def _figure(
     shape = " explore-small" if picture.width <= SMALL else ""
     return (
         f'<div class="explore{shape}"{frame["name"]} role="group" aria-label="{title}"'
-        f' data-lm-suppress-shortcuts="true"><style>{_asset("explore.css")}</style>'
+        f' data-lm-suppress-shortcuts="true"><style>{asset("explore.css")}</style>'
         f'<figure><div class="explore-view" style="{size}"{label}>{picture.view}</div>'
         f'<p class="explore-sentence" data-longest="{longest}">'
         f'<span role="status" aria-live="polite">{sentence}</span></p>'

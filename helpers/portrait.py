@@ -19,7 +19,7 @@ from numbers import Integral, Real
 
 import torch
 
-from helpers.explore import _anchor, _asset
+from helpers.explore import anchor_of, asset
 from helpers.games import RULES, dot_game, play, rule, update_matrix
 
 __all__ = ["OFFERED", "portrait"]
@@ -81,7 +81,7 @@ def portrait(
     if not isinstance(title, str) or not title.strip():
         raise ValueError(f"a portrait needs a title in words; got {title!r}")
     bundle = {
-        "text/html": _page(setting, title, caption, _anchor(name)),
+        "text/html": _page(setting, title, caption, anchor_of(name)),
         "text/plain": f"portrait: {title}; {setting.sentence}",
     }
     display(bundle, raw=True)
@@ -461,11 +461,11 @@ def _table(setting: Setting) -> str:
 @cache
 def _style() -> str:
     """The style of portraits after what they use of that of all figures, without comments."""
-    shared = re.sub(r"/\*.*?\*/", "", _asset("explore.css"), flags=re.S)
+    shared = re.sub(r"/\*.*?\*/", "", asset("explore.css"), flags=re.S)
     shared = re.sub(r"@[^{]*\{([^{}]*\{[^{}]*\})*[^{}]*\}", "", shared)
     rules = re.findall(r"[^{}]+\{[^{}]*\}", shared)
     used = "".join(rule for rule in rules if not OTHER_FIGURES.search(rule.partition("{")[0]))
-    text = used + re.sub(r"/\*.*?\*/", "", _asset("portrait.css"), flags=re.S)
+    text = used + re.sub(r"/\*.*?\*/", "", asset("portrait.css"), flags=re.S)
     text = re.sub(r"\s*([{};,>])\s*", r"\1", re.sub(r"\s+", " ", text)).replace(": ", ":")
     for name in set(re.findall(r"(--[\w-]+):", text)):
         if f"var({name}" not in text:
@@ -476,7 +476,7 @@ def _style() -> str:
 @cache
 def _script() -> str:
     """The script without comments and indents."""
-    text = re.sub(r"/\*.*?\*/|\s+//.*?$", "", _asset("portrait.js"), flags=re.S | re.M)
+    text = re.sub(r"/\*.*?\*/|\s+//.*?$", "", asset("portrait.js"), flags=re.S | re.M)
     return "\n".join(line.strip() for line in text.splitlines() if line.strip())
 
 

@@ -196,7 +196,7 @@ def test_an_execution_that_fails_is_a_row_and_no_success(monkeypatch):
 
     monkeypatch.setattr(determinism, "execute", fail)
     monkeypatch.setattr(determinism, "version_of_torch", lambda python: "any")
-    monkeypatch.setattr(determinism, "keep", lambda part, found: None)
+    monkeypatch.setattr(determinism, "keep", lambda path, part, found: None)
     settings = argparse.Namespace(chapter="06", python=None, runs=1, threads=[2], free=False)
     (row,) = determinism.chapters(settings)
     assert row["failed"] == "cell 3 failed" and not determinism.holds(row)

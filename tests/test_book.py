@@ -83,8 +83,9 @@ def test_the_version_is_the_name_that_git_gives_to_the_helpers(tmp_path):
     subprocess.run([*git, "add", "helpers"], check=True)
     command = [*git, "write-tree", "--prefix=helpers/"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
-    (folder / "__pycache__").mkdir()
-    (folder / "__pycache__/left.pyc").write_bytes(b"over")
+    for place in (folder, folder / "deleted"):
+        (place / "__pycache__").mkdir(parents=True)
+        (place / "__pycache__/left.pyc").write_bytes(b"over")
     (folder / ".hidden").write_text("")
     assert notebooks.helpers_version(tmp_path) == result.stdout.strip()
     (folder / "exercises/new.py").write_text("")

@@ -117,7 +117,9 @@ def test_breaks_needs_every_fact(shown):
         breaks("9.1", "without S", {"it fails": True, "it holds": False})
 
 
-@pytest.mark.parametrize("fact", ["no", lambda: False, 1, torch.tensor(1), torch.tensor([True]), None])
+@pytest.mark.parametrize(
+    "fact", ["no", lambda: False, 1, torch.tensor(1), torch.tensor([True]), None]
+)
 def test_a_fact_is_true_or_false_and_nothing_else(shown, fact):
     breaks("9.1", "facts", {"so": True, "also so": np.bool_(True), "and so": torch.tensor(True)})
     with pytest.raises(ValueError, match="needed True or False for 'it'"):

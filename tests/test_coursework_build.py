@@ -144,6 +144,44 @@ def test_a_build_that_fails_leaves_the_old_packs(pack, monkeypatch):
     assert after == before
 
 
+def test_marks_given_while_packs_are_made_are_not_lost(pack, monkeypatch):
+    gradebook = pack / "instructor/gradebook.db"
+
+    def mark_meanwhile(*_: object) -> None:
+        gradebook.touch()
+
+    before = gradebook.stat().st_ino
+    for name in ("begin_course", "generate", "publish_notebook"):
+        monkeypatch.setattr(building, name, mark_meanwhile)
+    with pytest.raises(ValueError, match="somebody marked while the packs were made"):
+        build([STEM], pack)
+    assert gradebook.stat().st_ino == before
+
+
+def test_other_assignments_stay(tmp_path, monkeypatch):
+    """Each of two builds makes one assignment; nbgrader's part is played by files."""
+
+    def begin(course: Path, old: Path, stems: list[str]) -> None:
+        for folder in ("source", "release"):
+            for stem in stems:
+                (course / folder / stem).mkdir(parents=True)
+
+    def publish(course: Path, students: Path, stem: str) -> None:
+        (students / f"{stem}.ipynb").write_text("{}")
+
+    monkeypatch.setattr(building, "begin_course", begin)
+    monkeypatch.setattr(building, "generate", lambda course, stems: None)
+    monkeypatch.setattr(building, "publish_notebook", publish)
+    both = ["01_autoregressive", "06_games"]
+    for stem in reversed(both):
+        build([stem], tmp_path)
+    for folder in ("source", "release"):
+        found = sorted(path.name for path in (tmp_path / "instructor" / folder).iterdir())
+        assert found == both
+    with zipfile.ZipFile(tmp_path / "students/coursework.zip") as archive:
+        assert archive.namelist() == [f"coursework/{stem}.ipynb" for stem in both]
+
+
 def test_an_unknown_assignment_is_refused(tmp_path):
     with pytest.raises(ValueError, match="needed one of"):
         build(["07_nothing"], tmp_path)

@@ -26,10 +26,10 @@ import pytest
 import torch
 from hostile import CELLS, LOOKS, OTHERS, POINTS, RIGHT_ANYWAY, STEM, all_of
 
-from coursework import report, sandbox, seccomp, worker
+from coursework import marker, report, sandbox, seccomp, worker
 from coursework.build import build
 from coursework.grade import grade, here, jobs_in, main
-from coursework.marker import decoded, read_reply
+from coursework.marker import decoded, read_reply, version
 from coursework.sandbox import Limits, available, shown
 from coursework.submission import Unreadable, read_file
 
@@ -475,6 +475,47 @@ def test_the_filter_of_calls_is_whole():
         steps = seccomp.program(machine)
         assert len(steps) % 8 == 0 and len(steps) // 8 > 50
     assert seccomp.program("a machine of the future") is None
+
+
+def test_marks_depend_on_the_course_s_code_and_not_on_what_is_made_of_it(tmp_path, monkeypatch):
+    for folder in ("coursework", "coursework/course/instructor", "helpers"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.setattr(marker, "ROOT", tmp_path)
+    monkeypatch.setattr(marker, "OUTPUT", tmp_path / "coursework/course")
+    path = tmp_path / "helpers/one.py"
+    found = []
+    for change in (
+        lambda: path.write_text("a"),
+        lambda: path.write_text("b"),
+        lambda: path.rename(tmp_path / "coursework/one.py"),
+        lambda: (tmp_path / "coursework/course/instructor/nbgrader_config.py").write_text("c"),
+    ):
+        change()
+        version.cache_clear()
+        found.append(version())
+    version.cache_clear()
+    assert len(set(found[:3])) == 3
+    assert found[3] == found[2]
+
+
+def test_nothing_of_one_question_reaches_the_next():
+    """A link comes first, which cannot be removed as a folder can."""
+    needs_sandbox()
+    leave = (
+        "import os\n"
+        "os.symlink('/usr', '/tmp/a')\n"
+        "os.makedirs('/tmp/b/c')\n"
+        "open('/tmp/d', 'w').close()\n"
+        "x = len(os.listdir('/tmp'))"
+    )
+    look = "import os\nx = len(os.listdir('/tmp')) + len(os.listdir('/dev/shm'))"
+    seen = []
+    with sandbox.Sandbox(Limits(), setup="def decode(x): return x", imports=[]) as box:
+        for cell in (leave, look):
+            box.ask({"cells": [["cell", cell]], "mine": {}, "name": "x", "function": False})
+            seen.append(box.answer(5)["value"])
+            assert box.answer(5) == {"ended": True}
+    assert seen == [3, 0]
 
 
 def test_a_giant_is_not_read(tmp_path):

@@ -28,6 +28,7 @@ ABOUT = About(
     year="2026",
     licence="One.\n\nTwo <2>.",
     address="https://example.org/book",
+    branch="print",
     version="Version of today",
 )
 
@@ -111,7 +112,7 @@ def test_anchors_stay_unique_and_links_follow_them(joined):
     assert links["all of it"] == "#book.two"
     assert links["up"] == "#book.one.top"
     assert links["far"] == "https://example.com/x"
-    assert links["notebook"] == "https://example.org/book/blob/main/book/one.ipynb"
+    assert links["notebook"] == "https://example.org/book/blob/print/book/one.ipynb"
     assert "index" not in links
     inside = {link["href"][1:] for link in joined.select('a[href^="#"]')}
     assert inside <= set(ids)

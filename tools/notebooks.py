@@ -171,7 +171,8 @@ def _tree(folder: Path) -> bytes:
         if path.name == "__pycache__" or path.name.startswith("."):
             continue
         if path.is_dir():
-            entries.append((f"{path.name}/", b"40000", _tree(path)))
+            if (tree := _tree(path)) != EMPTY_TREE:  # git keeps no empty folders
+                entries.append((f"{path.name}/", b"40000", tree))
         else:
             content = path.read_bytes().replace(b"\r\n", b"\n")  # as .gitattributes asks git to
             entries.append((path.name, b"100644", _git_hash(b"blob", content)))
@@ -184,6 +185,9 @@ def _tree(folder: Path) -> bytes:
 
 def _git_hash(kind: bytes, content: bytes) -> bytes:
     return hashlib.sha1(b"%b %d\0%b" % (kind, len(content), content)).digest()
+
+
+EMPTY_TREE = _git_hash(b"tree", b"")
 
 
 def bootstrap_values(root: Path) -> dict[str, str]:

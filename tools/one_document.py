@@ -27,14 +27,20 @@ PLAIN_TOKENS = ["n", "nn", "nx", "o", "p", "w"]  # parts of code that print like
 
 @dataclass(frozen=True)
 class About:
-    """What the title page says, and the address that links to files of the repository get."""
+    """What the title page says, and where files of the repository can be read."""
 
     title: str
     author: str
     year: str
     licence: str  # its full text
     address: str
+    branch: str
     version: str
+
+    @property
+    def files(self) -> str:
+        """Where files of the repository can be read."""
+        return f"{self.address}/blob/{self.branch}"
 
 
 @dataclass
@@ -84,7 +90,7 @@ def join(root: Path, site: Path, about: About, style: str) -> str:
     known = {page.name: page for page in pages}
     for page in pages:
         for article in (page.article, *page.hints):
-            point_links(article, page, known, root, about.address)
+            point_links(article, page, known, root, about.files)
             point_pictures(article, page, site)
     pages[0].article.h1.string = "About this book"
     pages.append(hints_appendix(pages))
@@ -254,9 +260,7 @@ def mark_places(page: Page) -> None:
             del section["id"]
 
 
-def point_links(
-    article: Tag, page: Page, known: dict[str, Page], root: Path, address: str
-) -> None:
+def point_links(article: Tag, page: Page, known: dict[str, Page], root: Path, files: str) -> None:
     """Point links at places of the document, at the repository, or at other hosts."""
     for link in article.select("a[href]"):
         url = urlparse(link["href"])
@@ -267,7 +271,7 @@ def point_links(
         if target:
             point_inside(link, target, target.place(unquote(url.fragment)), page)
         elif (root / path).exists():
-            link["href"] = f"{address}/blob/main/{path}"
+            link["href"] = f"{files}/{path}"
         else:
             link.unwrap()
 

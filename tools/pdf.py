@@ -93,6 +93,7 @@ def about_book(root: Path) -> About:
         year=str(config["copyright"]),
         licence=licence.read_text("utf8") if licence.exists() else "",
         address=setting(root),
+        branch=config["repository"]["branch"],
         version=version(root),
     )
 

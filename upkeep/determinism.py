@@ -21,9 +21,9 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from benchmarks.machine import machine
 from tools import notebooks
 from upkeep import outputs, sites
+from upkeep.results import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path("upkeep/determinism.json")
@@ -107,7 +107,7 @@ def chapters(arguments: argparse.Namespace) -> list[dict]:
                         row |= {"failed": str(error)}
                     print(told(row), flush=True)
                     rows.append(row)
-                    keep("chapters", with_older(rows))
+                    keep(ROOT / RESULTS, "chapters", with_older(rows))
     return rows
 
 
@@ -126,14 +126,6 @@ def told(row: dict) -> str:
 def holds(row: dict) -> bool:
     """Whether an execution passed and agreed with the stored outputs."""
     return "failed" not in row and outputs.agrees(row)
-
-
-def keep(part: str, found: object) -> None:
-    """Put a part of the results in the file, beside those that are there."""
-    path = ROOT / RESULTS
-    kept = json.loads(path.read_text("utf8")) if path.exists() else {}
-    kept |= {part: found, "machine": machine()}
-    path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf8")
 
 
 def key(row: dict) -> tuple:
@@ -175,7 +167,7 @@ def main() -> None:
         found = sites.build_twice(ROOT)
         print(sites.told(found))
         wrong += len(found["differ"])
-        keep("site", found)
+        keep(ROOT / RESULTS, "site", found)
     raise SystemExit(f"{wrong} executions or files differ" if wrong else 0)
 
 

@@ -22,14 +22,15 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.machine import machine
+from line_by_line.bite import CAUGHT
+
 from upkeep import mutations, trial, wrong_versions
+from upkeep.results import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path("upkeep/mutants.json")
 LOG = Path("_build/upkeep/mutants.jsonl")
 EQUIVALENTS = Path("upkeep/equivalents.toml")
-CAUGHT = ("caught", "too long")
 
 
 def digest(*texts: str) -> str:
@@ -176,14 +177,6 @@ def counted(rows: list[dict], totals: dict[str, int], log: Log) -> dict:
     return {"modules": modules, "survivors": survivors}
 
 
-def keep(part: str, found: object) -> None:
-    """Put a part of the results in the file, beside the other."""
-    path = ROOT / RESULTS
-    kept = json.loads(path.read_text("utf8")) if path.exists() else {}
-    kept |= {part: found, "machine": machine()}
-    path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf8")
-
-
 def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
     """The command line's settings."""
     parser = argparse.ArgumentParser(prog="python -m upkeep.mutants")
@@ -205,7 +198,7 @@ def main() -> None:
     both = not (arguments.wrong_versions or arguments.mutations)
     if both or arguments.wrong_versions:
         found = try_wrong_versions(arguments.jobs)
-        keep("wrong_versions", found)
+        keep(ROOT / RESULTS, "wrong_versions", found)
         missed = [row for row in found if row["verdict"] not in CAUGHT]
         wrong += [f"{row['claim']} {row['says']}: {row['verdict']}" for row in missed]
         print(f"{len(found) - len(missed)} of {len(found)} wrong versions caught")
@@ -217,7 +210,7 @@ def main() -> None:
             try_mutations(rows, log, arguments.jobs, again=arguments.survivors)
         found = counted(rows, totals, log) | {"sample": arguments.sample}
         if not arguments.module:
-            keep("mutations", found)
+            keep(ROOT / RESULTS, "mutations", found)
         left = [row for row in found["survivors"] if not row["equivalent"]]
         wrong += [f"{row['module']}:{row['line']}: {row['old']} -> {row['new']}" for row in left]
         tried = sum(row["tried"] for row in found["modules"])

@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 
 import nbformat
 import yaml
-from notebooks import ROOT, canonical, chapters, code_cells, git, read, setting
+from notebooks import ROOT, bootstrap_values, canonical, chapters, code_cells, git, read, setting
 
 NUMBER = re.compile(r"\d+\.\d+\.\d+")
 SECTION = re.compile(r"^## \[?(\d+\.\d+\.\d+)\]? - (\d{4}-\d\d-\d\d)$", re.MULTILINE)
@@ -59,13 +59,13 @@ def public_address(root: Path) -> str:
 
 def notebooks_stored(root: Path) -> str:
     """Every chapter holds the outputs of its code, in the form in which chapters are stored."""
-    wrong = []
+    wrong, values = [], bootstrap_values(root)
     for path in chapters(root):
         notebook = read(path)
         counts = [cell.execution_count for cell in code_cells(notebook)]
         before = nbformat.writes(notebook)
         in_order = counts == list(range(1, len(counts) + 1))
-        if not in_order or nbformat.writes(canonical(notebook, setting(root))) != before:
+        if not in_order or nbformat.writes(canonical(notebook, values)) != before:
             wrong.append(path.stem)
     return f"run `make notebooks`; not stored as they run: {', '.join(wrong)}" if wrong else ""
 

@@ -1,11 +1,21 @@
 """The check of a release notices each thing that is not ready."""
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from upkeep.release import SECTION, clean_tree, new_tag, one_version, public_address
+from upkeep.release import (
+    CHECKS,
+    ROOT,
+    SECTION,
+    clean_tree,
+    new_tag,
+    notebooks_stored,
+    one_version,
+    public_address,
+)
 
 
 @pytest.fixture
@@ -60,5 +70,12 @@ def test_a_tag_of_another_commit_is_noticed(released):
 
 
 def test_the_changelog_has_the_form_that_is_read():
-    page = (Path(__file__).resolve().parent.parent / "CHANGELOG.md").read_text("utf8")
-    assert "\n## Unreleased\n" in page or SECTION.search(page)
+    headings = re.findall(r"^## .*$", (ROOT / "CHANGELOG.md").read_text("utf8"), re.MULTILINE)
+    assert headings
+    assert [h for h in headings if not SECTION.match(h) and h != "## Unreleased"] == []
+
+
+def test_every_check_can_be_run_on_this_book():
+    for find_fault in CHECKS.values():
+        assert isinstance(find_fault(ROOT), str)
+    assert notebooks_stored(ROOT) == ""
