@@ -846,8 +846,9 @@ def conserved(p, q, m):
         ("6.6", lambda d, g, a, b: 3 * (d**2 + g**2), "distance from 0"),
         *(
             ("6.6", conserved(lambda a, b: 1, lambda a, b: 1, m), "for equal rates only")
-            for m in (lambda a, b: b, lambda a, b: a / 2 + b / 2, lambda a, b: a * b)
+            for m in (lambda a, b: b, lambda a, b: a / 2 + b / 2)
         ),
+        ("6.6", conserved(lambda a, b: 1, lambda a, b: 1, lambda a, b: a * b), "α and not α²"),
         *(
             ("6.6", conserved(lambda a, b: 1 / b, lambda a, b: 1 / a, m), "exchanged the rates")
             for m in (lambda a, b: 0, lambda a, b: -1)

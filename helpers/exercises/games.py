@@ -551,8 +551,10 @@ WRONG_INVARIANTS = {
         _equal_rates(lambda a, b: b),
         _equal_rates(lambda a, b: (a + b) / 2),
         _equal_rates(lambda a, b: math.sqrt(a * b)),
-        _equal_rates(lambda a, b: a * b),
     ],
+    "For equal rates the mixed term has α and not α². For unequal ones the axes differ, too.": (
+        _equal_rates(lambda a, b: a * b)
+    ),
     "You exchanged the rates: for small rates, which player's axis of the ellipse is short?": [
         lambda d, g, a, b: a * d * d + b * g * g + a * b * d * g,
         lambda d, g, a, b: a * d * d + b * g * g,
