@@ -70,7 +70,7 @@ CELLS: dict[str, str] = {
     "loops": "while True:\n    pass",
     "loops-when-called": "def step_matrix(*numbers):\n    while True:\n        pass",
     "sleeps": "import time\ntime.sleep(10**6)",
-    "memory": "kept = []\nwhile True:\n    kept.append(bytearray(10**8))",
+    "memory": "kept = []\nwhile True:\n    kept.append(bytes(10**8))",
     "memory-of-many": (
         "import os, time\n"
         "for _ in range(12):\n"
