@@ -116,11 +116,9 @@ def planned(modules: list[str], number: int | None) -> tuple[list[dict], dict[st
     for module in modules:
         source = (ROOT / module).read_text("utf8")
         every = mutations.mutations(module, source)
-        totals[module] = len(every)
+        totals[module], name = len(every), digest(source)
         for one in mutations.sample(every, number):
-            old, new = mutations.changed_lines(source, one.mutated(source))
-            key = f"{digest(source)} {one.operator} {one.occurrence}"
-            rows.append({"key": key, **asdict(one), "old": old, "new": new})
+            rows.append({"key": f"{name} {one.operator} {one.occurrence}", **asdict(one)})
     return rows, totals
 
 
@@ -142,8 +140,8 @@ def try_mutations(rows: list[dict], log: Log, jobs: int, *, again: bool) -> None
         for row in left
     )
     for number, outcome in enumerate(trial.attempt_all(ROOT, trials, jobs), start=1):
-        row = by_key[outcome.key] | {"verdict": outcome.verdict, "seconds": outcome.seconds}
-        log.add(row | {"by": outcome.why})
+        row = with_lines(by_key[outcome.key]) | {"verdict": outcome.verdict}
+        log.add(row | {"seconds": outcome.seconds, "by": outcome.why})
         if outcome.verdict not in CAUGHT:
             said = f"{row['module']}:{row['line']} {outcome.verdict}: {row['new']}"
             print(f"{number} of {len(left)}: {said}", flush=True)
@@ -154,6 +152,13 @@ def mutated(row: dict) -> str:
     source = (ROOT / row["module"]).read_text("utf8")
     one = mutations.Mutation(row["module"], row["operator"], row["occurrence"], row["line"])
     return one.mutated(source)
+
+
+def with_lines(row: dict) -> dict:
+    """The row with what its mutation takes away and what it puts there."""
+    source = (ROOT / row["module"]).read_text("utf8")
+    old, new = mutations.changed_lines(source, mutated(row))
+    return row | {"old": old, "new": new}
 
 
 def counted(rows: list[dict], totals: dict[str, int], log: Log) -> dict:
