@@ -19,12 +19,13 @@ import os
 import random
 import tomllib
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from line_by_line.bite import CAUGHT
 
-from upkeep import mutations, trial, wrong_versions
+from upkeep import in_place, mutations, trial, wrong_versions
 from upkeep.results import keep
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,15 +55,17 @@ class Log:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def require_passing(files: list[tuple[str, ...]], jobs: int) -> dict[tuple[str, ...], float]:
-    """Seconds that unchanged tests take.
+def require_passing(
+    files: list[tuple[str, ...]], jobs: int, order: Mapping[str, int] | None = None
+) -> dict[tuple[str, ...], float]:
+    """Seconds that unchanged tests take, in the order of their places.
 
     Raises:
         ValueError: If some do not pass: then nothing could be learned from their failing.
     """
     every = [trial.Trial(" ".join(tests), {}, tests, limit=900) for tests in set(files)]
     seconds = {}
-    for outcome in trial.attempt_all(ROOT, every, jobs):
+    for outcome in trial.attempt_all(ROOT, every, jobs, order):
         if outcome.verdict != "survived":
             raise ValueError(f"{outcome.key} fails on unchanged code: {outcome.why}")
         seconds[tuple(outcome.key.split(" "))] = outcome.seconds
@@ -127,31 +130,56 @@ def try_mutations(rows: list[dict], log: Log, jobs: int, *, again: bool) -> None
     survived = {k for k, r in log.rows.items() if r["verdict"] not in CAUGHT}
     left = [r for r in rows if (r["key"] in survived if again else r["key"] not in log.rows)]
     random.Random(mutations.SEED).shuffle(left)  # so that what a stopped run tried is a sample
-    tests = {row["module"]: mutations.tests_of(ROOT, row["module"]) for row in left}
-    seconds = require_passing(list(tests.values()), jobs)
-    by_key = {row["key"]: row for row in left}
-    trials = (
-        trial.Trial(
-            row["key"],
-            {row["module"]: mutated(row)},
-            tests[row["module"]],
-            limit=10 + 4 * seconds[tests[row["module"]]],
+    groups: dict[tuple[str, ...], dict[str, dict]] = {}
+    for row in left:
+        tests = mutations.tests_of(ROOT, row["module"])
+        groups.setdefault(tests, {})[row["key"]] = row
+    for tests, own in sorted(groups.items(), key=lambda group: len(group[1])):
+        for number, outcome in enumerate(outcomes(tests, own, jobs), start=1):
+            row = own[outcome.key] | {"verdict": outcome.verdict}
+            if outcome.verdict not in CAUGHT:
+                row = with_lines(row)
+                at = f"{row['module']}:{row['line']} {outcome.verdict}"
+                print(f"{number} of {len(own)}: {at}: {row['old']} -> {row['new']}", flush=True)
+            log.add(row | {"seconds": outcome.seconds, "by": outcome.why})
+
+
+def outcomes(tests: tuple[str, ...], rows: dict[str, dict], jobs: int) -> Iterator[trial.Outcome]:
+    """What became of mutations: those of functions in place, then all others."""
+    print(f"{' '.join(tests)}: {len(rows)} mutations", flush=True)
+    left, ones = [], {key: mutation_of(row) for key, row in rows.items()}
+    found = in_place.attempt_all(ROOT, in_place.Session(tests, ones, jobs))
+    measured = next(found)
+    for outcome in found:
+        if outcome.verdict == in_place.LEFT:
+            left.append(outcome.key)
+        else:
+            yield outcome
+    for module in sorted({ones[key].module for key in left}):
+        own = [key for key in left if ones[key].module == module]
+        print(f"{module}: {len(own)} mutations of what runs on import", flush=True)
+        order = first_those_that_use(module, measured)
+        limit = 10 + 4 * require_passing([tests], jobs, order)[tests]
+        trials = (
+            trial.Trial(key, {module: mutated(rows[key])}, tests, limit=limit) for key in own
         )
-        for row in left
-    )
-    for number, outcome in enumerate(trial.attempt_all(ROOT, trials, jobs), start=1):
-        row = with_lines(by_key[outcome.key]) | {"verdict": outcome.verdict}
-        log.add(row | {"seconds": outcome.seconds, "by": outcome.why})
-        if outcome.verdict not in CAUGHT:
-            said = f"{row['module']}:{row['line']} {outcome.verdict}: {row['new']}"
-            print(f"{number} of {len(left)}: {said}", flush=True)
+        yield from trial.attempt_all(ROOT, trials, jobs, order)
+
+
+def first_those_that_use(module: str, measured: Mapping[str, in_place.Ran]) -> dict[str, int]:
+    """Each test's place: first those that come by the module, the fastest of them first."""
+    order = sorted(measured, key=lambda n: (not measured[n].lines[module], measured[n].seconds))
+    return {name: place for place, name in enumerate(order)}
 
 
 def mutated(row: dict) -> str:
     """The module's text with the row's mutation."""
-    source = (ROOT / row["module"]).read_text("utf8")
-    one = mutations.Mutation(row["module"], row["operator"], row["occurrence"], row["line"])
-    return one.mutated(source)
+    return mutation_of(row).mutated((ROOT / row["module"]).read_text("utf8"))
+
+
+def mutation_of(row: dict) -> mutations.Mutation:
+    """The mutation that a row is about."""
+    return mutations.Mutation(*(row[field.name] for field in fields(mutations.Mutation)))
 
 
 def with_lines(row: dict) -> dict:

@@ -2,7 +2,8 @@
 
 Arithmetic operators are exchanged for arithmetic ones, bitwise operators for bitwise ones: a
 shift of floating-point numbers raises, so a test that runs the line catches it, whatever it
-checks. Left out too is what stands in annotations, which do nothing.
+checks. Left out too is what stands in annotations, which do nothing, and stars that multiply
+nothing, without which a file is no program.
 """
 
 import ast
@@ -14,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cosmic_ray.ast import ast_nodes, get_ast
-from cosmic_ray.mutating import mutate_code
+from cosmic_ray.mutating import MutationVisitor
 from cosmic_ray.plugins import get_operator, operator_names
+from parso.tree import BaseNode
 
 SEED = 2026
 ALSO = {"autoregressive": ("tests/test_digits.py",)}  # which tests PixelCNN, a model of digits
@@ -24,6 +26,7 @@ LEFT_OUT = re.compile(
     r"|Operator_Bit(Or|And|Xor)_(RShift|LShift|Add|Sub|Mul|Div|FloorDiv|Mod|Pow)$"
     r"|Variable(Replacer|Inserter)$"  # more than one token
 )
+NO_PRODUCT = {"parameters", "param", "argument", "star_expr", "dictorsetmaker"}  # *names, **names
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,13 @@ class Mutation:
 
     def mutated(self, source: str) -> str:
         """The module's text with the mutation."""
-        return mutate_code(source, get_operator(self.operator)(), self.occurrence)
+        return self.applied(get_ast(source))
+
+    def applied(self, tree: BaseNode) -> str:
+        """The text of a parsed module with the mutation, which the tree keeps."""
+        return (
+            MutationVisitor(self.occurrence, get_operator(self.operator)()).walk(tree).get_code()
+        )
 
 
 def mutations(module: str, source: str) -> list[Mutation]:
@@ -55,18 +64,20 @@ def mutations(module: str, source: str) -> list[Mutation]:
         if not LEFT_OUT.search(name):
             places = _places(name, nodes)
             found += [
-                Mutation(module, name, number, line)
-                for number, (line, column) in enumerate(places)
-                if not any(start <= (line, column) < end for start, end in silent)
+                Mutation(module, name, number, place[0])
+                for number, place in enumerate(places)
+                if place and not any(start <= place < end for start, end in silent)
             ]
     return found
 
 
-def _places(name: str, nodes: list) -> Iterator[tuple[int, int]]:
+def _places(name: str, nodes: list) -> Iterator[tuple[int, int] | None]:
+    """(line, column) of each place where cosmic-ray would apply an operator; None if left out."""
     operator = get_operator(name)()
     for node in nodes:
+        multiplies = node.type != "operator" or node.parent.type not in NO_PRODUCT
         for start, _ in operator.mutation_positions(node):
-            yield start
+            yield start if multiplies else None
 
 
 def annotated(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:

@@ -6,6 +6,7 @@ book is imported before the fork.
 """
 
 import importlib
+import itertools
 import multiprocessing
 import os
 import resource
@@ -20,11 +21,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 LIBRARIES = (
     *("torch", "torch.func", "torch.distributions", "numpy", "scipy.optimize", "scipy.stats"),
     *("scipy.special", "sympy", "sklearn.datasets", "matplotlib.pyplot", "PIL.Image", "pytest"),
     *("IPython.display", "nbformat", "nbclient", "playwright.sync_api"),
     *("jupyter_cache", "sphinx_external_toc.parsing", "ipywidgets", "bs4", "yaml", "tqdm"),
+    *("torch._dynamo", "jupyter_client", "filelock", "sqlalchemy"),
 )
 CHECKS = {"derivation", "check", "breaks", "bites", "within", "monte_carlo", "uniform"}
 MEMORY = 12 * 2**30  # bytes of address space: some edits ask for very large tensors
@@ -74,38 +78,64 @@ def copy_of_tree(root: Path, folder: Path) -> None:
             shutil.copy2(root / name, folder / name)
 
 
-_copy: Path
-
-
-def _prepare(root: Path, above: str) -> None:
-    """Make this process's copy of the tree and import the libraries."""
-    global _copy
-    _copy = Path(tempfile.mkdtemp(dir=above))
-    copy_of_tree(root, _copy)
+def tree_for_trials(root: Path, above: str) -> Path:
+    """A copy of the tree in a new folder; the tree itself can no longer be imported."""
+    folder = Path(tempfile.mkdtemp(dir=above))
+    copy_of_tree(root, folder)
     os.environ |= SETTINGS
-    sys.dont_write_bytecode = True  # files of one second and one size would pass for each other
     sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != root]
+    return folder
+
+
+def import_libraries() -> None:
+    """Import what is not the book's."""
     for name in LIBRARIES:
         with suppress(ImportError):  # then the tests that need it import it, or fail
             importlib.import_module(name)
 
 
+_copy: Path
+_order: Mapping[str, int]
+_seconds_of_files = itertools.count(int(time.time()))
+
+
+def _prepare(root: Path, above: str, order: Mapping[str, int]) -> None:
+    """Make this process's copy of the tree and import the libraries."""
+    global _copy, _order
+    _copy, _order = tree_for_trials(root, above), order
+    import_libraries()
+
+
+class InOrder:
+    """A plugin of pytest: a fast test that fails saves the slow ones."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: _order.get(item.nodeid, 0))
+
+
 def attempt(trial: Trial) -> Outcome:
     """Edit the copy, run what should notice it in a fork, and put the copy right again."""
-    before = {name: (_copy / name).read_bytes() for name in trial.edits}
+    before = {name: (_copy / name).read_text("utf8") for name in trial.edits}
     log, started = _copy.with_suffix(".log"), time.monotonic()
     try:
-        for name, text in trial.edits.items():
-            (_copy / name).write_text(text, "utf8")
+        _write(trial.edits)
         child = os.fork()
         if child == 0:
             _run(trial, log)
         status = _wait(child, trial.limit)
     finally:
-        for name, content in before.items():
-            (_copy / name).write_bytes(content)
+        _write(before)
     said = log.read_text("utf8", errors="replace").strip().split("\n")
     return Outcome(trial.key, _verdict(status), _why(said), round(time.monotonic() - started, 2))
+
+
+def _write(texts: Mapping[str, str]) -> None:
+    """Write files of the copy, each time with a later second: else Python trusts old bytecode."""
+    second = next(_seconds_of_files)
+    for name, text in texts.items():
+        (_copy / name).write_text(text, "utf8")
+        os.utime(_copy / name, (second, second))
 
 
 def _run(trial: Trial, log: Path) -> None:
@@ -128,9 +158,7 @@ def _run(trial: Trial, log: Path) -> None:
 
 
 def _pytest(tests: tuple[str, ...]) -> int:
-    import pytest
-
-    return int(pytest.main([*tests, *PYTEST]))
+    return int(pytest.main([*tests, *PYTEST], plugins=[InOrder()]))
 
 
 def _chapter(chapter: str, number: int) -> int:
@@ -182,14 +210,19 @@ def _why(said: list[str]) -> str:
     return (named or said)[-1][:300]
 
 
-def attempt_all(root: Path, trials: Iterable[Trial], jobs: int) -> Iterator[Outcome]:
-    """Outcomes as they come, from so many processes with a copy of the tree each."""
+def attempt_all(
+    root: Path, trials: Iterable[Trial], jobs: int, order: Mapping[str, int] | None = None
+) -> Iterator[Outcome]:
+    """Outcomes as they come, from so many processes with a copy of the tree each.
+
+    Tests run in the order of their places.
+    """
     trials = list(trials)
     if not trials:
         return
     with tempfile.TemporaryDirectory(prefix="trial-") as folder:
         context = multiprocessing.get_context("spawn")  # a fresh process: nothing is imported
-        arguments: tuple[Path, str] = (root, folder)
+        arguments = (root, folder, order or {})
         with context.Pool(jobs, initializer=_prepare, initargs=arguments) as pool:
             yield from pool.imap_unordered(attempt, trials, chunksize=1)
             pool.close()
