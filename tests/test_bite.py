@@ -298,7 +298,7 @@ from upkeep import trial
 
 trial.LIBRARIES = ("pytest",)
 root, above = map(Path, sys.argv[1:])
-trial._prepare(root, str(above))
+trial._prepare(root, str(above), {})
 for edit, limit in (("return 1", 60), ("return 2", 60), ("while True: pass", 3), ("return (", 60)):
     edits = {"one.py": f"def one():\\n    {edit}\\n"}
     print(trial.attempt(trial.Trial("k", edits, ("test_one.py",), limit=limit)).verdict)

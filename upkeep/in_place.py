@@ -35,7 +35,7 @@ import torch
 from cosmic_ray.ast import get_ast
 
 from upkeep.mutations import Mutation
-from upkeep.trial import MEMORY, PYTEST, Outcome, import_libraries, tree_for_trials
+from upkeep.trial import LIBRARIES, MEMORY, PYTEST, Outcome, import_libraries, tree_for_trials
 
 IS_FUNCTION = 0x1  # the flag of code with variables of its own: not a module's or a class's
 COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
@@ -50,11 +50,15 @@ class Session:
         tests: Test files.
         mutations: What to try of the modules that these test, by the names of outcomes.
         jobs: How many forks run at a time.
+        grace: Seconds that a test may take beyond four times what it took.
+        libraries: What is imported first.
     """
 
     tests: tuple[str, ...]
     mutations: dict[str, Mutation]
     jobs: int
+    grace: int = 10
+    libraries: tuple[str, ...] = LIBRARIES
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def attempt_all(root: Path, session: Session) -> Iterator[dict[str, Ran] | Outco
 def _serve(root: Path, above: str, session: Session, send: Connection) -> None:
     """In the new process: collect the tests, and try the mutations."""
     tree = tree_for_trials(root, above)
-    import_libraries()
+    import_libraries(session.libraries)
     torch.set_num_threads(1)  # a fork has none of its parent's threads, and would wait for them
     os.chdir(tree)
     sys.path[:0] = [str(tree)]
@@ -179,7 +183,7 @@ class Trials:
                 return {"verdict": LEFT, "why": ""}
             seeing = [n for n in fastest if not near.isdisjoint(measured[n].lines[module])]
             for name in seeing:
-                signal.alarm(math.ceil(10 + 4 * measured[name].seconds))
+                signal.alarm(math.ceil(self.session.grace + 4 * measured[name].seconds))
                 if not self.run(items[name]):
                     return {"verdict": "caught", "why": self.failed[:300]}
             return {"verdict": "survived", "why": f"{len(seeing)} tests come by this line"}

@@ -2,10 +2,13 @@
 
 import ast
 import json
+import subprocess
+import sys
 
 import pytest
 
-from upkeep import mutants, mutations
+from upkeep import in_place, mutants, mutations
+from upkeep.trial import Outcome
 
 SOURCE = '''
 def f(x: int | None, y: float = 1) -> int | str:
@@ -60,6 +63,116 @@ def test_every_helper_has_tests_of_its_own():
     assert all(mutations.tests_of(mutants.ROOT, module) for module in modules)
     with pytest.raises(ValueError, match="needs a test file"):
         mutations.tests_of(mutants.ROOT, "helpers/nothing.py")
+
+
+HELPER = """
+LIMIT = 3
+TABLE = {"double": lambda x: x * 2, "count": 5}
+
+
+def called_on_import(x):
+    return x + 1
+
+
+def summed(numbers, start=0):
+    for number in numbers:
+        start = (
+            start
+            + number
+        )
+    return start
+
+
+def closure(x):
+    def inner(y):
+        return x - y
+    return inner
+
+
+def countdown(n):
+    while n > 0:
+        n -= 1
+    return n
+
+
+def without_a_test(x):
+    return x / 2
+
+
+ONE = called_on_import(0)
+SEVEN_LESS = closure(7)
+"""
+TESTS = """
+from helper import LIMIT, ONE, SEVEN_LESS, TABLE, closure, countdown, summed
+
+def test_tables(): assert (TABLE["double"](3), TABLE["count"], ONE) == (6, 5, 1)
+def test_summed(): assert (summed([2, 3]), LIMIT) == (5, 3)
+def test_closures(): assert (closure(5)(2), SEVEN_LESS(4)) == (3, 3)
+def test_countdown(): assert countdown(3) == 0
+"""
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory) -> dict[str, tuple[mutations.Mutation, Outcome]]:
+    """What became of all mutations of a small helper, tried in place."""
+    root = tmp_path_factory.mktemp("tree")
+    (root / "helper.py").write_text(HELPER)
+    (root / "test_helper.py").write_text(TESTS)
+    (root / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    ones = {str(n): m for n, m in enumerate(mutations.mutations("helper.py", HELPER))}
+    session = in_place.Session(("test_helper.py",), ones, jobs=2, grace=1, libraries=())
+    measured, *outcomes = in_place.attempt_all(root, session)
+    assert len(measured) == TESTS.count("def ") and len(outcomes) == len(ones) > 40
+    return {o.key: (ones[o.key], o) for o in outcomes}
+
+
+@pytest.mark.parametrize(
+    "text, verdicts",
+    [
+        ("LIMIT = 3", {"left"}),  # runs on import
+        ("return x + 1", {"left"}),  # as well, since a constant calls it
+        ("def summed(numbers, start=0)", {"left"}),  # and so do defaults
+        ("+ number", {"caught"}),  # a line within a statement
+        ("return x - y", {"caught"}),  # in functions that another one makes
+        ("n -= 1", {"caught", "too long"}),  # less 0: a loop without end
+        ("return x / 2", {"survived"}),
+    ],
+)
+def test_in_place_each_line_meets_its_tests(tried, text, verdicts):
+    number = next(n for n, line in enumerate(HELPER.split("\n"), start=1) if text in line)
+    assert {outcome.verdict for one, outcome in tried.values() if one.line == number} == verdicts
+
+
+def test_in_place_a_lambda_is_told_from_the_table_in_which_it_stands(tried):
+    number = HELPER.split("\n").index(next(x for x in HELPER.split("\n") if "TABLE =" in x)) + 1
+    found = {}
+    for one, outcome in tried.values():
+        if one.line == number:
+            found.setdefault("Number" in one.operator, set()).add(outcome.verdict)
+    assert found == {True: {"caught", "left"}, False: {"caught"}}
+
+
+def test_in_place_verdicts_are_those_of_the_edited_file(tried, tmp_path):
+    """Each mutation that was tried in place is tried again as a file of its own."""
+    (tmp_path / "test_helper.py").write_text(TESTS)
+    sample = [pair for pair in tried.values() if pair[1].verdict in ("caught", "survived")]
+    for one, outcome in sample[::6]:
+        (tmp_path / "helper.py").write_text(one.mutated(HELPER))
+        command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60)
+        assert (ended.returncode == 0) == (outcome.verdict == "survived"), one
+
+
+def test_in_place_tests_have_to_pass_each_alone(tmp_path):
+    (tmp_path / "helper.py").write_text(HELPER)
+    (tmp_path / "test_helper.py").write_text(TESTS.replace("== (5, 3)", "== (5, 4)"))
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    one, *_ = mutations.mutations("helper.py", HELPER)
+    session = in_place.Session(("test_helper.py",), {"k": one}, jobs=1, libraries=())
+    with pytest.raises(ValueError, match=r"run alone.*test_summed"):
+        list(in_place.attempt_all(tmp_path, session))
 
 
 def test_outcomes_are_found_again(tmp_path):

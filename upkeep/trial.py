@@ -87,9 +87,9 @@ def tree_for_trials(root: Path, above: str) -> Path:
     return folder
 
 
-def import_libraries() -> None:
+def import_libraries(names: Iterable[str]) -> None:
     """Import what is not the book's."""
-    for name in LIBRARIES:
+    for name in names:
         with suppress(ImportError):  # then the tests that need it import it, or fail
             importlib.import_module(name)
 
@@ -103,7 +103,7 @@ def _prepare(root: Path, above: str, order: Mapping[str, int]) -> None:
     """Make this process's copy of the tree and import the libraries."""
     global _copy, _order
     _copy, _order = tree_for_trials(root, above), order
-    import_libraries()
+    import_libraries(LIBRARIES)
 
 
 class InOrder:
