@@ -68,7 +68,8 @@ def test_log_det_by_autograd_of_maps_with_known_determinants():
     found = log_det_by_autograd(lambda z: z @ matrix.T, points)
     assert torch.allclose(found, torch.full((5,), math.log(5), dtype=torch.float64))
     line = points[:, 0]
-    assert torch.allclose(log_det_by_autograd(torch.exp, line), line)
+    with torch.no_grad():  # it needs gradients itself, whatever its caller does
+        assert torch.allclose(log_det_by_autograd(torch.exp, line), line)
 
 
 def test_true_densities_keep_the_contract():
@@ -112,6 +113,23 @@ def test_ten_expected_draws_are_enough_for_a_cell_of_its_own():
     statistic, limit = _chi_square(counts, np.full(4, 0.25), 40, 0.01)
     assert statistic == pytest.approx((100 + 0 + 25 + 25) / 10)
     assert limit == pytest.approx(stats.chi2.isf(0.01, 3))
+
+
+def test_ten_expected_draws_are_enough_for_what_lies_outside_the_grid():
+    counts = np.array([10.0, 10.0, 15.0])
+    statistic, limit = _chi_square(counts, np.full(3, 0.25), 40, 0.01)
+    assert statistic == pytest.approx((0 + 0 + 25 + 25) / 10)
+    assert limit == pytest.approx(stats.chi2.isf(0.01, 3))
+
+
+def test_two_cells_are_enough():
+    statistic, limit = _chi_square(np.array([15.0, 25.0]), np.full(2, 0.5), 40, 0.01)
+    assert statistic == pytest.approx((25 + 25) / 20)
+    assert limit == pytest.approx(stats.chi2.isf(0.01, 1))
+
+
+def test_what_is_just_allowed_is_kept():
+    assert failed({"kept": (0.5, 0.5), "broken": (0.6, 0.5)}) == {"broken"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -70,6 +71,39 @@ def test_training_finds_the_mean_and_reports_the_loss(generator):
     assert history[-1] < history[0] / 10
 
 
+def one_cycle(step, steps, highest):
+    """Rate of a step, from 0: up from a 25th along a cosine, and down to a 250,000th."""
+    peak = 0.15 * steps - 1
+    if step <= peak:
+        start, end, part = highest / 25, highest, step / peak
+    else:
+        start, end, part = highest, highest / 250_000, (step - peak) / (steps - 1 - peak)
+    return end + (start - end) * (1 + math.cos(math.pi * part)) / 2
+
+
+def test_steps_are_those_of_adam_by_hand():
+    """A loss that is linear in the weight, so that the data are the gradients."""
+    data = torch.tensor([1.0, -2.0, 3.0, -1.0], dtype=torch.float64)
+    weight = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
+    train(
+        lambda batch: (batch * weight).sum(),
+        [weight],
+        data,
+        epochs=3,
+        batch_size=1,
+        learning_rate=0.1,
+        generator=torch.Generator().manual_seed(0),
+    )
+    generator = torch.Generator().manual_seed(0)
+    shuffled = [data[torch.randperm(4, generator=generator)] for _ in range(3)]
+    position = mean = square = 0.0
+    for step, gradient in enumerate(torch.cat(shuffled).tolist()):
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.95 * square + 0.05 * gradient**2
+        unbiased = mean / (1 - 0.9 ** (step + 1)), square / (1 - 0.95 ** (step + 1))
+        position -= one_cycle(step, 12, 0.1) * unbiased[0] / (math.sqrt(unbiased[1]) + 1e-8)
+    assert weight.item() == pytest.approx(position, rel=1e-9)
+
+
 def test_the_same_seed_trains_the_same_model():
     weights = []
     for _ in range(2):
@@ -104,7 +138,7 @@ def test_a_progress_bar_is_shown_to_people_only(mode, shown, generator, monkeypa
     """Stored outputs are compared, and times in them would differ."""
     monkeypatch.setenv("EXPLORE_MODE", mode)
     weight = torch.nn.Parameter(torch.ones(1))
-    train(
+    history = train(
         lambda batch: (weight**2).sum(),
         [weight],
         torch.ones(4),
@@ -114,7 +148,27 @@ def test_a_progress_bar_is_shown_to_people_only(mode, shown, generator, monkeypa
         generator=generator,
     )
     printed = capsys.readouterr().err
-    assert ("3/3" in printed and "loss=" in printed) == shown
+    assert ("3/3" in printed and f"loss={history[-1]:.2f}" in printed) == shown
+
+
+def test_rates_end_where_training_ends_and_nothing_decays_unless_asked(generator):
+    """A steady gradient moves a weight by the rate, which ends far below its peak."""
+    moved, still = (torch.nn.Parameter(torch.ones(1)) for _ in range(2))
+    positions = [1.0]
+    train(
+        lambda batch: (moved + 0 * still).sum(),
+        [moved, still],
+        torch.ones(4),
+        epochs=20,
+        batch_size=4,
+        learning_rate=0.1,
+        after_epoch=lambda _: positions.append(moved.item()),
+        generator=generator,
+    )
+    steps = [before - after for before, after in pairwise(positions)]
+    assert max(steps) == pytest.approx(0.1, rel=0.01)
+    assert abs(steps[-1]) < 1e-3 * max(steps)
+    assert still.item() == 1
 
 
 # --- PixelCNN ---
@@ -193,10 +247,10 @@ def drawn_model(seed, std):
     return model, generator
 
 
-def test_no_false_alarm_over_200_seeds():
-    """The chapter's check by samples accepts a correct sampler, whatever the seed."""
+def test_no_false_alarm_over_40_seeds():
+    """The chapter's check by samples accepts a correct sampler; `make alarms` tries 200 seeds."""
     worst = []
-    for seed in range(200):
+    for seed in range(40):
         model, generator = drawn_model(seed, 0.3)
         z, _, _ = sampling_scores(model, 512, "bottom-up", generator)
         worst.append(z.max().item())

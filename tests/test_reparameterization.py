@@ -102,6 +102,13 @@ def test_parameters_have_gradients_and_batches_broadcast():
             assert parameter.grad.isfinite().all()
 
 
+def test_each_point_may_have_scales_of_its_own():
+    scales = random_matrix(4, 3)[:, :3].exp()
+    found = log_prob_diagonal(X3, MEAN3, scales)
+    assert torch.allclose(found, Normal(MEAN3, scales).log_prob(X3).sum(dim=-1))
+    assert torch.allclose(log_det_diagonal(scales), scales.prod(dim=1).log())
+
+
 def test_float32_keeps_its_type():
     assert log_prob_full(X.float(), MEAN.float(), S.float()).dtype == torch.float32
     assert log_prob_diagonal(X.float(), MEAN.float(), SCALE[:2].float()).dtype == torch.float32
@@ -170,6 +177,12 @@ def test_operation_counts(size):
     result, operations = Counted.count(multiply_lower, lower, matrix[0])
     assert torch.allclose(result, lower @ matrix[0])
     assert operations == size * (size + 1) // 2
+
+
+@pytest.mark.parametrize("program", [multiply_lower, solve_forward])
+def test_a_vector_that_does_not_fit_the_matrix_is_refused(program):
+    with pytest.raises(ValueError, match="shorter"):
+        program([[1.0, 0.0], [2.0, 1.0]], [3.0])
 
 
 # Wrong versions: rows 2.1 to 2.4 of the table of mutations, each told from the right one
@@ -296,10 +309,23 @@ BAD = {
         lambda: log_prob_full(X, MEAN, S.long())
     ),
     "claim 2.4 needs a square matrix S": lambda: log_prob_triangular(X, MEAN, numbers(1.0, 2.0)),
+    "claim 2.3 needs a square matrix S; got shape (3, 2)": (
+        lambda: log_prob_full(X, MEAN, torch.ones(3, 2, dtype=torch.float64))
+    ),
+    "claim 2.3 needs a square matrix S; got shape (2, 2, 2)": (
+        lambda: log_prob_full(X, MEAN, torch.ones(2, 2, 2, dtype=torch.float64))
+    ),
     "claim 2.4 needs zeros above the diagonal": lambda: log_prob_triangular(X, MEAN, S),
     "claim 2.4 needs a diagonal above 0; its smallest entry is -1": (
         lambda: log_prob_triangular(X, MEAN, numbers([-1.0, 0.0], [2.0, 1.0]))
     ),
+    "its smallest entry is 0": (
+        lambda: log_prob_triangular(X, MEAN, numbers([1.0, 0.0], [2.0, 0.0]))
+    ),
+    "its smallest entry is -0.5": (
+        lambda: log_prob_triangular(X, MEAN, numbers([1.0, 0.0], [2.0, -0.5]))
+    ),
+    "last axis (2,); got x (2,) and mean (3,)": lambda: log_prob_full(X, MEAN3, S),
     "claim 2.3 needs points and means with last axis (2,); got x (3,)": (
         lambda: log_prob_full(X3, MEAN, S)
     ),
