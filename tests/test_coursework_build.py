@@ -17,7 +17,7 @@ from coursework.build import build, for_student, leaks, recover, replace
 from coursework.submission import CODE_STUB, TEXT_STUB, score_cell
 
 ROOT = Path(__file__).resolve().parent.parent
-STEM = "06_games"
+STEM = "02_reparameterization"  # the one that is made soonest
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_students_notebook_runs_without_the_course(student, tmp_path):
     command = [sys.executable, "-I", "-c", code]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr
-    assert "Task 6.1" in said.stdout and "✓" not in said.stdout
+    assert "Task 2.1" in said.stdout and "✓" not in said.stdout
 
 
 def test_the_zip_holds_the_notebook(pack):
@@ -109,14 +109,14 @@ def test_every_solution_would_be_noticed(stem):
     "text", ["### BEGIN HIDDEN TESTS", "### BEGIN MARK SCHEME", "from coursework.marking import x"]
 )
 def test_secret_words_are_noticed(source, student, text):
-    cell_of(student, "test-6-1").source += f"\n{text}"
+    cell_of(student, "test-2-1").source += f"\n{text}"
     assert leaks(source, student)
 
 
 def test_a_solution_in_an_output_is_noticed(source, student):
-    text = 'answer_6_2 = (-own["q"] / own["s"], -own["p"] / own["s"])'
+    text = 'answer_2_3 = circle * abs(own["a"] * own["d"] - own["b"] * own["c"])'
     output = nbformat.v4.new_output("stream", text=text)
-    cell_of(student, "answer-6-2").outputs = [output]
+    cell_of(student, "answer-2-3").outputs = [output]
     assert leaks(source, student)
 
 

@@ -241,7 +241,7 @@ def main() -> None:
         log = Log(ROOT / LOG)
         if not arguments.count:
             try_mutations(rows, log, arguments.jobs, again=arguments.survivors)
-        found = counted(rows, totals, log) | {"sample": arguments.sample}
+        found = counted(rows, totals, log)
         if not arguments.module:
             keep(ROOT / RESULTS, "mutations", found)
         left = [row for row in found["survivors"] if not row["equivalent"]]

@@ -56,15 +56,15 @@ def noticed(row: dict) -> str:
 
 def mutation_summary(results: dict) -> str:
     """How many mutations were tried, and what became of them."""
-    rows, sample = results["mutations"]["modules"], results["mutations"]["sample"]
+    rows = results["mutations"]["modules"]
     total, tried, caught, late, equal, left = (
         sum(row[name] for row in rows)
         for name in ("mutations", "tried", "caught", "too_long", "equivalent", "survived")
     )
-    part = f"a sample of {tried}" if sample else "all"
+    part = "all" if tried == total else f"{tried:,}, drawn at random,"
     return (
         f"Of {total:,} mutations of {len(rows)} modules, {part} were tried. Tests noticed "
-        f"{caught + late} ({late} because they did not end in time); {equal} change nothing that "
+        f"{caught + late:,} ({late} because they did not end in time); {equal} change nothing that "
         f"a program can see; {left} survived. {where_measured(results)}"
     )
 
@@ -76,8 +76,8 @@ def mutation_rows(results: dict) -> list[list[str]]:
         [
             row["module"].removeprefix("helpers/"),
             f"{row['mutations']:,}",
-            str(row["tried"]),
-            str(row["caught"] + row["too_long"]),
+            f"{row['tried']:,}",
+            f"{row['caught'] + row['too_long']:,}",
             str(row["equivalent"]),
             str(row["survived"]),
         ]
