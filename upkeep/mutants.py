@@ -6,10 +6,11 @@
     python -m upkeep.mutants --sample 25 --survivors   once more those that survived
 
 Every mutation of a helper changes one token and is tried against the tests of its module alone,
-with a time limit: in place if it is one of a function, else from a file of its own. Outcomes are kept in _build/upkeep/ after each trial, so a run that is stopped
-goes on where it was; they hold until the helper changes, or its tests when they say survived.
-The counts and all survivors are kept in upkeep/mutants.json. A survivor is a fault of the tests,
-unless upkeep/equivalents.toml says why the program does the same with it.
+with a time limit: in place if it is one of a function, else from a file of its own. Outcomes
+are kept in _build/upkeep/ after each trial, so a run that is stopped goes on where it was; they
+hold until the helper changes, or its tests when they say survived. The counts and all survivors
+are kept in upkeep/mutants.json. A survivor is a fault of the tests, unless
+upkeep/equivalents.toml says why the program does the same with it.
 """
 
 import argparse
