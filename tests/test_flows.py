@@ -600,6 +600,14 @@ def test_at_the_fold_two_preimages_meet(alpha, s):
     torch.testing.assert_close(flow(points), tensor([[s], [s]]), rtol=1e-14, atol=0)
 
 
+@pytest.mark.parametrize("s", [1e-6, 1e-12, 1e-200])
+def test_preimages_of_a_point_near_the_centre_keep_their_digits(s):
+    flow = RadialFlow(tensor([0.0]), 1.0, -4.0, folded=True)
+    points = radial_preimages(flow, tensor([s])).points
+    expected = tensor([[3.0], [-s / 3], [-3.0]])  # to the first order in s
+    torch.testing.assert_close(points, expected, rtol=s + 1e-15, atol=0)
+
+
 @pytest.mark.parametrize("beta", [-1.25, -1.75, -7.0])
 def test_the_sphere_over_the_centre_has_the_radius_that_is_left(beta):
     flow = radial(3, 1.0, beta, folded=True)
@@ -688,6 +696,8 @@ def test_rounding_costs_few_evaluations():
         (far_off, 1e6 + spread, 30),
         (example(), 1e6 * spread, 14),
         (equal, 9 * spread, 1),
+        (sigmoidal((0.3, 0.7), (1.0, 1.5), (100.0, 130.0)), 3 * spread, 14),
+        (sigmoidal((0.3, 0.7), (1.0, 1.5), (0.0, 0.0)), 1e-3 * spread, 6),
     ]:
         flow._value_and_slope, calls = counted(flow._value_and_slope)
         with torch.no_grad():
@@ -764,13 +774,18 @@ def test_newtons_method_is_kept_while_it_halves_the_distance(slope, kept):
     torch.testing.assert_close(calls[2], newton if kept else middle)
 
 
-def test_newtons_method_is_left_after_24_evaluations():
-    wrapped, calls = counted(lambda z: (z**9, 9 * z**8))
-    increasing_root(wrapped, tensor(0.0), tensor(-1.0), tensor(2.0))
-    points = torch.stack(calls)
-    ratios = points[1:] / points[:-1]
-    torch.testing.assert_close(ratios[:24], torch.full((24,), 8 / 9, dtype=DOUBLE))
-    assert (ratios[24:] - 8 / 9).abs().min() > 0.1
+def test_after_24_evaluations_the_numbers_in_the_bracket_are_halved():
+    wrapped, calls = counted(line(1.9))  # each step of Newton's method halves the distance
+    low, high, target = tensor([0.1, 3.1, 1 / 3])
+    increasing_root(wrapped, target, low, high)
+    distances = torch.stack(calls[:25]) - target
+    torch.testing.assert_close(distances[1:], distances[:-1] * (0.9 / 1.9))
+    high = calls[24]
+    for point in calls[25:]:
+        between = (low.view(torch.int64) + high.view(torch.int64)) // 2
+        assert point == between.view(DOUBLE)
+        low, high = (point, high) if point < target else (low, point)
+    assert len(calls) > 60
 
 
 @pytest.mark.parametrize("low, high", [(5.0, 6.0), (-6.0, -5.0), (1e308, 1.7e308)])
