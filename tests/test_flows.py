@@ -1,6 +1,7 @@
 """Chapter 5 by law: round trips, determinants, normalisation, derivatives, and wrong versions."""
 
 import copy
+import itertools
 import math
 
 import pytest
@@ -28,6 +29,7 @@ from helpers.flows import (
 
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
 DOUBLE = torch.float64
+NAN, INF = math.nan, math.inf
 # The example of the extremes table: the least slope, 1/2, has weight 1/4 and shift -1.
 WEIGHTS, SLOPES, SHIFTS = (0.25, 0.5, 0.25), (0.5, 1.5, 3.0), (-1.0, 0.25, 2.0)
 ECCENTRICITY = 0.5
@@ -226,6 +228,18 @@ def test_results_ask_for_gradients_only_where_something_does(kind, generator):
     assert all(r.requires_grad for r in uses(flow, points.clone().requires_grad_()))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_asking_for_derivatives_changes_no_value(kind, generator):
+    flow, event = flows(generator)[kind]
+    points = 3 * torch.randn(50, *event, generator=generator, dtype=DOUBLE)
+    with torch.no_grad():
+        plain = uses(flow, points)
+    recorded = uses(flow, points.requires_grad_())
+    recorded = [result.detach() for result in recorded]
+    rounding = 1e-14 if isinstance(flow, ResidualFlow) else 0  # sums in another order
+    torch.testing.assert_close(recorded, list(plain), rtol=rounding, atol=rounding)
+
+
 def test_training_a_residual_flow_raises_its_likelihood(generator):
     flow = vector_flow(generator)
     law = TransformedDistribution(Normal(torch.zeros(2, dtype=DOUBLE), 1.0), [flow])
@@ -285,6 +299,44 @@ def unchecked_part(part):
     return unchecked(part) if hasattr(part, "validate_args") else part
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_events_are_mapped_one_by_one_whatever_the_shape_of_the_batch(kind, generator):
+    flow, event = flows(generator)[kind]
+    points = torch.randn(3, 2, *event, generator=generator, dtype=DOUBLE)
+    whole = uses(flow, points)
+    for i, j in itertools.product(range(3), range(2)):
+        torch.testing.assert_close([w[i, j] for w in whole], list(uses(flow, points[i, j])))
+
+
+def test_wide_parameters_are_taken():
+    """Lengths above 256 are no longer the same objects in Python."""
+    weights = torch.full((300,), 1 / 300, dtype=DOUBLE)
+    flow = SigmoidalFlow(weights, 2 * torch.ones_like(weights), torch.zeros_like(weights))
+    torch.testing.assert_close(flow(tensor(0.7)), tensor(1.4))
+    wide, x = radial(300), torch.ones(300, dtype=DOUBLE)
+    torch.testing.assert_close(wide.inv(wide(x)), x)
+
+
+def test_flows_of_a_networks_outputs_check_no_number():
+    flow = SigmoidalFlow.from_unconstrained(tensor([[0.0], [0.0], [NAN]]))
+    assert flow(tensor(1.0)).isnan()
+    raw = torch.zeros(5, 3, 2, dtype=DOUBLE)
+    apply = torch.func.vmap(lambda r, z: SigmoidalFlow.from_unconstrained(r)(z))
+    torch.testing.assert_close(apply(raw, tensor([0.0, 1.0, -2.0, 3.0, 9.0]))[1], tensor(1.0))
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, torch.float32])
+def test_weights_may_be_rounded(dtype, generator):
+    rows = torch.randn(50, 500, generator=generator, dtype=dtype).softmax(-1)
+    rows[0] = 1 / 500
+    rows[1] = rows[2] * (1 + 4 * 500 * torch.finfo(dtype).eps)
+    flow = SigmoidalFlow(rows, torch.ones(500, dtype=dtype), torch.zeros(500, dtype=dtype))
+    tolerance = 1e4 * torch.finfo(dtype).eps
+    torch.testing.assert_close(
+        flow(tensor(0.5, dtype)), torch.full((50,), 0.5, dtype=dtype), rtol=tolerance, atol=0
+    )
+
+
 def test_kinds_of_maps():
     for flow in (example(), kepler()):
         assert flow.bijective and flow.sign == 1 and flow.event_dim == 0
@@ -325,7 +377,8 @@ def test_a_cache_returns_the_very_point():
     z = tensor([0.3, -2.0])
     assert cached.inv(cached(z)) is z and flow.inv(flow(z)) is not z
     assert flow.with_cache(0) is flow and cached.with_cache(1) is cached
-    assert cached.with_cache(0).inv(z) is not z
+    without = cached.with_cache(0)
+    assert without.inv(without(z)) is not z
     torch.testing.assert_close(cached.inv(z), flow.inv(z), rtol=0, atol=0)
 
 
@@ -458,6 +511,17 @@ def test_radial_flow_where_squares_leave_the_range_of_floats():
         torch.testing.assert_close(flow.inv(image), x, rtol=1e-15, atol=0)
 
 
+def test_points_of_all_sizes_in_a_batch_are_as_right_as_alone():
+    flow = RadialFlow(torch.zeros(2, dtype=DOUBLE), 2.0, -1.0)
+    sizes = tensor([1e200, 1e-200, 1.0, 1e-160, 0.0, 1e155]).reshape(2, 3, 1)
+    points = sizes * tensor([3.0, 4.0])
+    batch = flow(points), flow.log_abs_det_jacobian(points), flow.inv(points)
+    for i, j in itertools.product(range(2), range(3)):
+        x = points[i, j]
+        alone = flow(x), flow.log_abs_det_jacobian(x), flow.inv(x)
+        torch.testing.assert_close([b[i, j] for b in batch], list(alone), rtol=1e-15, atol=0)
+
+
 @pytest.mark.parametrize("dim", [1, 2, 5])
 @pytest.mark.parametrize("beta", [-1.0, -0.5, 2.0, -4.0])
 def test_radial_flow_at_its_centre(dim, beta):
@@ -539,6 +603,33 @@ def test_two_preimages_at_the_fold_and_a_sphere_over_the_centre():
         assert radial_preimages(flow, flow.centre).sphere is None
 
 
+@pytest.mark.parametrize("alpha, s", [(1.0, 0.25), (4.0, 1.0), (0.25, 4.0), (2.25, 0.25)])
+def test_at_the_fold_two_preimages_meet(alpha, s):
+    beta = -((math.sqrt(alpha) + math.sqrt(s)) ** 2)  # exact
+    flow = RadialFlow(tensor([0.0]), alpha, beta, folded=True)
+    points, sphere = radial_preimages(flow, tensor([s]))
+    assert len(points) == 2 and sphere is None
+    assert points[1].item() == pytest.approx(-math.sqrt(alpha * s), rel=1e-15)
+    torch.testing.assert_close(flow(points), tensor([[s], [s]]), rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("s", [1e-6, 1e-12, 1e-200])
+def test_preimages_of_a_point_near_the_centre_keep_their_digits(s):
+    flow = RadialFlow(tensor([0.0]), 1.0, -4.0, folded=True)
+    points = radial_preimages(flow, tensor([s])).points
+    expected = tensor([[3.0], [-s / 3], [-3.0]])  # to the first order in s
+    torch.testing.assert_close(points, expected, rtol=s + 1e-15, atol=0)
+
+
+@pytest.mark.parametrize("beta", [-1.25, -1.75, -7.0])
+def test_the_sphere_over_the_centre_has_the_radius_that_is_left(beta):
+    flow = radial(3, 1.0, beta, folded=True)
+    sphere = radial_preimages(flow, flow.centre).sphere
+    assert sphere == -1 - beta
+    on_sphere = flow.centre + tensor([0.0, 0.6, -0.8]) * sphere
+    torch.testing.assert_close(flow(on_sphere), flow.centre, rtol=0, atol=1e-14)
+
+
 def test_a_folded_map_keeps_its_log_determinant_but_has_no_inverse():
     flow = radial(2, 1.0, -4.0, folded=True)
     points = flow.centre + tensor([[0.3, 0.2], [2.0, 0.0], [5.0, -1.0]])
@@ -618,6 +709,8 @@ def test_rounding_costs_few_evaluations():
         (far_off, 1e6 + spread, 30),
         (example(), 1e6 * spread, 14),
         (equal, 9 * spread, 1),
+        (sigmoidal((0.3, 0.7), (1.0, 1.5), (100.0, 130.0)), 3 * spread, 14),
+        (sigmoidal((0.3, 0.7), (1.0, 1.5), (0.0, 0.0)), 1e-3 * spread, 6),
     ]:
         flow._value_and_slope, calls = counted(flow._value_and_slope)
         with torch.no_grad():
@@ -680,6 +773,101 @@ def test_the_path_of_the_fixed_point_has_the_predicted_rate():
         fixed_point(torch.sin, y, y, -1)
 
 
+def line(slope):
+    """The identity, which says that its slope is another one."""
+    return lambda z: (z, torch.full_like(z, slope))
+
+
+@pytest.mark.parametrize("slope, kept", [(1.25, True), (2.0, True), (3.0, False), (9.0, False)])
+def test_newtons_method_is_kept_while_it_halves_the_distance(slope, kept):
+    wrapped, calls = counted(line(slope))
+    increasing_root(wrapped, tensor(0.0), tensor(-1.0), tensor(3.0))
+    assert calls[:2] == [1.0, 1 - 1 / slope]
+    middle, newton = (calls[1] - 1) / 2, calls[1] * (1 - 1 / slope)
+    torch.testing.assert_close(calls[2], newton if kept else middle)
+
+
+def test_after_24_evaluations_the_numbers_in_the_bracket_are_halved():
+    wrapped, calls = counted(line(1.9))  # each step of Newton's method halves the distance
+    low, high, target = tensor([0.1, 3.1, 1 / 3])
+    increasing_root(wrapped, target, low, high)
+    distances = torch.stack(calls[:25]) - target
+    torch.testing.assert_close(distances[1:], distances[:-1] * (0.9 / 1.9))
+    high = calls[24]
+    for point in calls[25:]:
+        between = (low.view(torch.int64) + high.view(torch.int64)) // 2
+        assert point == between.view(DOUBLE)
+        low, high = (point, high) if point < target else (low, point)
+    assert len(calls) > 60
+
+
+@pytest.mark.parametrize("low, high", [(5.0, 6.0), (-6.0, -5.0), (1e308, 1.7e308)])
+@pytest.mark.parametrize("slope", [1.0, 1e-3, NAN])
+def test_no_point_outside_the_bracket_is_tried(low, high, slope):
+    wrapped, calls = counted(line(slope))
+    target = tensor(low / 4 + high / 4 * 3)
+    found = increasing_root(wrapped, target + 0.01 * (high - low), tensor(low), tensor(high))
+    assert min(calls) >= low and max(calls) <= high and found > target
+    assert calls[0].item() == pytest.approx(low / 2 + high / 2, rel=1e-15)
+    if slope != 1:  # no step of Newton's method stays within
+        assert calls[1].item() == pytest.approx(target.item(), rel=1e-15)
+
+
+@pytest.mark.parametrize("rounding, close", [(0, 4), (3, 7)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_four_units_of_the_target_and_the_rounding_are_close_enough(rounding, close, sign):
+    unit = torch.finfo(DOUBLE).eps
+    for units in (close, close + 1):
+        start = tensor(sign * (1 + units * unit))
+        wrapped, calls = counted(line(1.0))
+        ends = start - 0.25, start + 0.25
+        increasing_root(wrapped, tensor(1.0 * sign), *ends, rounding=rounding * unit)
+        assert len(calls) == (1 if units == close else 2)
+
+
+def test_roots_in_the_middle_and_at_the_ends_are_hit_at_once():
+    for low, high in [(1.0, 3.0), (-3.0, -1.0), (-1.0, 1.0)]:
+        for target, most in [(low, 2), ((low + high) / 2, 1), (high, 2)]:
+            wrapped, calls = counted(line(1.0))
+            assert increasing_root(wrapped, *tensor([target, low, high])) == target
+            assert len(calls) <= most
+
+
+def test_a_bracket_without_numbers_between_its_ends_needs_one_evaluation():
+    one, second, third = 1.0, 1 + 2**-52, 1 + 2**-51
+    jump = lambda z: (torch.where(z > one, 1.0, -1.0), torch.ones_like(z))  # noqa: E731
+    rise = lambda z: (torch.where(z > second, 1.0, -1.0), torch.ones_like(z))  # noqa: E731
+    for function, target, low, high in [
+        (jump, 0.0, one, second),
+        (rise, 0.0, second, third),
+        (jump, 0.0, one, one),
+        (line(1.0), one, one, second),
+        (line(1.0), third, second, third),
+    ]:
+        wrapped, calls = counted(function)
+        found = increasing_root(wrapped, *tensor([target, low, high]))
+        assert len(calls) == 1 and found in (low, high)
+
+
+@pytest.mark.parametrize("place", [0.3, -0.3])
+@pytest.mark.parametrize("beside", [1e-17, -1e-17])
+def test_where_values_are_steep_the_next_number_closes_the_bracket(place, beside):
+    slope = lambda z: torch.full_like(z, 1e6)  # noqa: E731
+    wrapped, calls = counted(lambda z: (1e6 * ((z - place) - beside), slope(z)))
+    found = increasing_root(wrapped, tensor(0.0), tensor(-9.0), tensor(9.0))
+    assert abs(found - place) < 1e-16 and len(calls) <= 5
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_roots_in_half_precision(dtype):
+    limits = torch.finfo(dtype)
+    target = tensor([1e-5, -0.0123, 0.0, 1000.0], dtype)
+    wrapped, calls = counted(line(NAN))
+    found = increasing_root(wrapped, target, *tensor([limits.min, limits.max], dtype))
+    torch.testing.assert_close(found, target, rtol=4 * limits.eps, atol=0)
+    assert 24 < len(calls) <= 24 + 16
+
+
 # --- residual networks ---
 
 
@@ -697,6 +885,31 @@ def test_a_spectral_network_keeps_its_constant(generator):
             layer.parametrizations.weight.original.mul_(0.01)
     shrunk = [torch.linalg.svdvals(layer.weight)[0].item() for layer in network[::2]]
     assert max(shrunk) < 0.1  # smaller matrices are left alone
+
+
+def test_a_matrix_below_its_share_is_left_alone(generator):
+    network = spectral_network((3, 3), 0.5, generator=generator).double()
+    original = network[0].parametrizations.weight.original
+    original.data *= 0.3 / torch.linalg.matrix_norm(original.data, ord=2)
+    torch.testing.assert_close(network[0].weight, original, rtol=0, atol=0)
+
+
+def test_a_spectral_network_starts_with_normal_weights_that_keep_the_size(generator):
+    layer = spectral_network((400, 300), 0.5, generator=generator)[0]
+    weight = layer.parametrizations.weight.original
+    for draws, deviation in [(weight, 400**-0.5), (layer.bias, 1.0)]:
+        error = 5 / math.sqrt(draws.numel())
+        assert draws.mean().item() == pytest.approx(0, abs=error * deviation)
+        assert draws.std().item() == pytest.approx(deviation, rel=error)
+
+
+def test_a_deep_spectral_network_keeps_its_constant(generator):
+    network = spectral_network([1] * 135, 0.5, generator=generator)
+    norms = [layer.weight.abs().item() for layer in network[::2]]
+    share = 0.5 ** (1 / 134)
+    assert max(norms[:-1]) <= share / 1.1 * (1 + 1e-6)
+    network[-1].parametrizations.weight.original.data.fill_(2.0)
+    assert network[-1].weight.item() == pytest.approx(share, rel=1e-6)
 
 
 def test_a_spectral_network_is_drawn_from_its_generator_alone():
@@ -766,6 +979,43 @@ def test_a_constant_shift_has_log_determinant_zero():
     torch.testing.assert_close(scalar.inv(z), z - 1)
 
 
+@pytest.mark.parametrize("rate", [0.8, 0.95])
+def test_as_many_steps_are_enough_as_the_bound_on_the_error_says(rate):
+    noise = itertools.cycle([1e-13, -1e-13])  # so that no step looks like the last
+    wrapped, calls = counted(lambda z: torch.ones_like(z) + next(noise))
+    with torch.no_grad():
+        ResidualFlow(wrapped, rate).inv(tensor([[1.0, 1.0]]))
+    steps = len(calls) - 1  # and one evaluation for the Jacobian matrix
+    last_place = torch.finfo(DOUBLE).eps / 2
+    error = lambda n: 2 * rate**n / (1 - rate)  # noqa: E731, in units of |y - z|
+    assert error(steps) <= last_place < error(steps - 1)
+
+
+@pytest.mark.parametrize("slope, rate", [(-0.3, 0.3), (-0.9, 0.9), (0.6, 0.9), (0.0, 0.5)])
+@pytest.mark.parametrize("size", [0.0, 1.0, 2.0**100])
+def test_steps_end_when_what_is_left_is_below_the_last_place(slope, rate, size):
+    y = size * tensor([[1.0, -3.0], [2.0, 0.5]])
+    wrapped, calls = counted(lambda z: slope * z)
+    with torch.no_grad():
+        ResidualFlow(wrapped, rate).inv(y)
+    path = fixed_point(lambda z: slope * z, y, y, len(calls) - 1)
+    left = rate / (1 - rate) * torch.linalg.vector_norm(path.diff(dim=0), dim=-1)
+    small = left <= torch.finfo(DOUBLE).eps / 2 * torch.linalg.vector_norm(path[1:], dim=-1)
+    assert small.all(-1).tolist() == [False] * (len(small) - 1) + [True]
+
+
+@pytest.mark.parametrize("size", [1e-100, 1.0, 1e100])
+def test_the_residual_inverse_goes_by_relative_errors(size):
+    turn = tensor([[0.0, -0.7], [0.7, 0.0]])
+    y = size * tensor([[1.0, 2.0], [-0.3, 0.1]])
+    flow, false = (ResidualFlow(lambda z, a=a: z @ a, 0.7) for a in (turn, 2 * turn))
+    exact = torch.linalg.solve(torch.eye(2, dtype=DOUBLE) + turn, y, left=False)
+    torch.testing.assert_close(flow.inv(y), exact, rtol=1e-14, atol=0)
+    for points in (y, 1e3 * y):
+        with pytest.raises(ValueError, match=r"Lip\(f\) <= 0\.7"):
+            false.inv(points)
+
+
 def test_modules_serve_as_scalar_residuals(generator):
     class Wave(nn.Module):
         def __init__(self):
@@ -796,6 +1046,17 @@ def test_scalar_inverse_does_not_ask_for_a_contraction():
     torch.testing.assert_close(plain.inv(y[[0, 3]]), y[[0, 3]].tan(), rtol=1e-14, atol=0)
 
 
+def test_the_inverse_of_doubling_is_halving():
+    y = tensor([-4.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0])
+    torch.testing.assert_close(ScalarResidualFlow(lambda z: z).inv(y), y / 2, rtol=1e-15, atol=0)
+
+
+def test_a_value_that_the_formula_reaches_exactly_has_an_inverse():
+    top = tensor([1e20, -1e20]).atan()  # where atan no longer grows
+    flow = ScalarResidualFlow(None, forward=torch.atan)
+    torch.testing.assert_close(flow(flow.inv(top)), top, rtol=1e-15, atol=0)
+
+
 # --- bad input ---
 
 
@@ -803,7 +1064,6 @@ def sigmoidal(weights=(0.5, 0.5), slopes=(1.0, 2.0), shifts=(0.0, 0.0)):
     return SigmoidalFlow(tensor(weights), tensor(slopes), tensor(shifts))
 
 
-NAN, INF = math.nan, math.inf
 REFUSED = {
     "weights sum to 0.9": (lambda: sigmoidal((0.4, 0.5)), r"sum to 1 \(claim 5\.2\), got 0\.9"),
     "weights sum to 1 + 1e-9": (lambda: sigmoidal((0.5, 0.5 + 1e-9)), r"claim 5\.2"),
@@ -819,6 +1079,18 @@ REFUSED = {
         r"finite shifts \(claim 5\.2\), got -",
     ),
     "two weights, three slopes": (lambda: sigmoidal(slopes=(1.0, 2.0, 3.0)), "slopes"),
+    "two weights, one slope": (lambda: sigmoidal(slopes=(1.0,)), r"one N >= 1 \(claim 5\.2\)"),
+    "no sigmoid in a batch": (lambda: sigmoidal(*[[[], []]] * 3), r"N >= 1 .*got \(2, 0\)"),
+    "weights sum to 2": (lambda: sigmoidal((1.0, 1.0)), r"sum to 1 \(claim 5\.2\), got 2"),
+    "20 weights sum to 1.1": (
+        lambda: sigmoidal(*[(0.055,) * 20] * 3),
+        r"sum to 1 \(claim 5\.2\), got 1\.1",
+    ),
+    "4 weights sum to 1 + 1e-13": (
+        lambda: sigmoidal(*[(0.25, 0.25, 0.25, 0.25 + 1e-13)] * 3),
+        r"sum to 1 \(claim 5\.2\)",
+    ),
+    "two bad slopes": (lambda: sigmoidal(slopes=(-0.5, -0.25)), r"slopes > 0 .*got -0\.5"),
     "no sigmoid": (lambda: sigmoidal((), (), ()), r"N >= 1 \(claim 5\.2\), got \(0,\)"),
     "numbers": (lambda: sigmoidal(1.0, 1.0, 1.0), r"N >= 1 \(claim 5\.2\), got \(\)"),
     "batches that do not fit": (
@@ -828,6 +1100,14 @@ REFUSED = {
     "raw of two rows": (
         lambda: SigmoidalFlow.from_unconstrained(torch.ones(2, 5)),
         r"\(\.\.\., 3, N\) \(claim 5\.2\), got \(2, 5\)",
+    ),
+    "raw of four rows": (
+        lambda: SigmoidalFlow.from_unconstrained(torch.ones(4, 5)),
+        r"\(\.\.\., 3, N\) \(claim 5\.2\), got \(4, 5\)",
+    ),
+    "raw of one row": (
+        lambda: SigmoidalFlow.from_unconstrained(torch.ones(3)),
+        r"\(\.\.\., 3, N\) \(claim 5\.2\), got \(3,\)",
     ),
     "points that do not fit": (
         lambda: SigmoidalFlow(torch.ones(3, 1), torch.ones(1), torch.ones(1))(torch.ones(2)),
@@ -862,6 +1142,10 @@ REFUSED = {
         r"needed points \(\.\.\., 2\)",
     ),
     "points of dimension 1": (lambda: radial()(torch.ones(4, 1)), r"needed points \(\.\.\., 2\)"),
+    "points of another dimension under many": (
+        lambda: RadialFlow(torch.ones(5, 3, 2), 1.0, 1.0)(torch.ones(4)),
+        r"needed points \(\.\.\., 2\) .*got \(4,\)",
+    ),
     "a number for a point": (
         lambda: radial()(torch.ones(())),
         r"needed points \(\.\.\., 2\) \(claim 5\.4i\), got \(\)",
@@ -871,6 +1155,7 @@ REFUSED = {
         lambda: ResidualFlow(torch.sin, 1.0),
         r"claim 5\.3 in more.*Lip\(f\) < 1, got 1",
     ),
+    "Lipschitz 1.5": (lambda: ResidualFlow(torch.sin, 1.5), r"\[0, 1\).*got 1\.5"),
     "Lipschitz -1": (lambda: ResidualFlow(torch.sin, -1.0), r"\[0, 1\)"),
     "Lipschitz nan": (lambda: ResidualFlow(torch.sin, NAN), r"claim 5\.3"),
     "spectral constant": (
@@ -881,6 +1166,10 @@ REFUSED = {
     "network of another width": (
         lambda: ResidualFlow(lambda z: z[..., :1], 0.5)(torch.ones(4, 2)),
         r"shape \(4, 2\) \(claim 5\.3\), got \(4, 1\)",
+    ),
+    "network of a larger width": (
+        lambda: ResidualFlow(lambda z: torch.ones(4, 3), 0.5)(torch.ones(4, 2)),
+        r"shape \(4, 2\) \(claim 5\.3\), got \(4, 3\)",
     ),
     "network of another width, log-determinant": (
         lambda: ResidualFlow(lambda z: z[..., :1], 0.5).log_abs_det_jacobian(torch.ones(4, 2), 0),
@@ -923,6 +1212,10 @@ REFUSED = {
         lambda: ScalarResidualFlow(lambda z: -2 * z).inv(tensor(1.0)),
         r"claim 5\.3 needs f' > -1\), got -1",
     ),
+    "f' = -2, inverse elsewhere": (
+        lambda: ScalarResidualFlow(lambda z: -2 * z).inv(tensor(3.0)),
+        r"claim 5\.3 needs f' > -1\), got -1",
+    ),
     "f' = -2, inverse at its fixed point": (
         lambda: ScalarResidualFlow(lambda z: -2 * z).inv(tensor(0.0)),
         r"claim 5\.3 needs f' > -1",
@@ -950,6 +1243,14 @@ REFUSED = {
     "preimages of many under many": (
         lambda: radial_preimages(radial(beta=tensor([1.0, 2.0])), torch.ones(2, 2, dtype=DOUBLE)),
         "one point",
+    ),
+    "preimages of a point of more dimensions": (
+        lambda: radial_preimages(radial(), torch.ones(3, dtype=DOUBLE)),
+        r"one point .*got \(3,\) and \(2,\)",
+    ),
+    "preimages of a point of fewer dimensions": (
+        lambda: radial_preimages(radial(), torch.ones(1, dtype=DOUBLE)),
+        r"one point .*got \(1,\) and \(2,\)",
     ),
     "preimages of nan": (lambda: radial_preimages(radial(), tensor([NAN, 0.0])), "finite points"),
 }
