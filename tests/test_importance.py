@@ -673,16 +673,17 @@ def test_far_proposals_against_a_plain_double_integral(ratio, shift):
     assert world.bound(10**6) < world.bound(10**7) < world.log_evidence
 
 
-@pytest.mark.parametrize("ratio, shift", CORNERS)
+@pytest.mark.parametrize("ratio, shift", [*CORNERS, (3.99, 0)])
 def test_many_samples_of_far_proposals_by_a_finer_sum(ratio, shift):
     """K may be ten million only where phi errs by less than 1e-7 of what the bound may."""
     scale = ratio / math.sqrt(3) * (1 + 1e-13)
     world = NormalWorld(1.5, 0.5, 1 + shift * scale * (1 - 1e-12), scale)
-    u = torch.linspace(-13, 13, 2601, dtype=torch.float64)
+    step = 0.01 if ratio < 3 else 0.0025
+    u = step * torch.arange(-13 / step, 13 / step + 1, dtype=torch.float64)
     log_t = torch.arange(-56, 24, 0.25, dtype=torch.float64)
     log_ratio = world.log_weight(world.mean + scale * u) - world.log_evidence
     missing = torch.expm1(-(log_t.unsqueeze(1) + log_ratio).exp())
-    log_phi = torch.log1p(missing @ (0.01 * normal(0.0, 1.0).log_prob(u).exp()))
+    log_phi = torch.log1p(missing @ (step * normal(0.0, 1.0).log_prob(u).exp()))
     for samples in (10**4, 10**7):
         gap = torch.expm1(samples * log_phi) - torch.expm1(-samples * log_t.exp())
         expected = world.log_evidence - 0.25 * gap.sum().item()
@@ -807,6 +808,14 @@ def test_a_far_point_where_all_nine_samples_may_lie_far_out():
     share = torch.logsumexp(exponent - exponent.exp() + 8 * log_phi, dim=0) + math.log(0.4)
     expected = NINE.proposal.log_prob(z) + math.log(9) + share
     assert NINE.resampled_log_prob(z, 9).item() == pytest.approx(expected.item(), rel=1e-8)
+
+
+def test_each_sample_raises_the_density_at_the_posterior_s_mode():
+    """For a proposal that is wider than the posterior."""
+    z = G1.posterior.loc.reshape(1)
+    heights = [G1.resampled_log_prob(z, samples).item() for samples in range(150, 230)]
+    assert all(low < high for low, high in pairwise(heights))
+    assert heights[-1] < G1.posterior.log_prob(z).item()
 
 
 def test_numpy_integers_count_as_integers():
