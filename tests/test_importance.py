@@ -648,12 +648,13 @@ def test_normal_resampled_density_keeps_the_contract():
     assert failed(wrong) == {"sampler"}
 
 
-def test_a_proposal_that_is_the_posterior():
-    for samples in (1, 2, 10**6):
-        assert EXACT.bound(samples) == pytest.approx(EXACT.log_evidence, abs=1e-14)
-        assert EXACT.resampled_bound(samples) == pytest.approx(EXACT.log_evidence, abs=1e-14)
-        assert EXACT.forward_divergence(samples) == pytest.approx(0, abs=1e-13)
-        assert EXACT.total_variation(samples) == pytest.approx(0, abs=1e-13)
+@pytest.mark.parametrize("world", [EXACT, NormalWorld(0.0, 1 / 3, 0.0, 0.5)])
+def test_a_proposal_that_is_the_posterior(world):
+    for samples in (1, 2, 3, 7, 10**6):
+        assert world.bound(samples) == pytest.approx(world.log_evidence, abs=1e-14)
+        assert world.resampled_bound(samples) == pytest.approx(world.log_evidence, abs=1e-14)
+        assert world.forward_divergence(samples) == pytest.approx(0, abs=1e-13)
+        assert world.total_variation(samples) == pytest.approx(0, abs=1e-13)
 
 
 # The corners of what is promised: the scale over the posterior's, the mean's distance in scales.
@@ -670,6 +671,53 @@ def test_far_proposals_against_a_plain_double_integral(ratio, shift):
     expected = q @ (torch.logaddexp(log_w.unsqueeze(1), log_w) - math.log(2)) @ q
     assert world.bound(2) == pytest.approx(expected.item(), rel=1e-12)
     assert world.bound(10**6) < world.bound(10**7) < world.log_evidence
+
+
+@pytest.mark.parametrize("ratio, shift", [*CORNERS, (3.99, 0)])
+def test_many_samples_of_far_proposals_by_a_finer_sum(ratio, shift):
+    """K may be ten million only where phi errs by less than 1e-7 of what the bound may."""
+    scale = ratio / math.sqrt(3) * (1 + 1e-13)
+    world = NormalWorld(1.5, 0.5, 1 + shift * scale * (1 - 1e-12), scale)
+    step = 0.01 if ratio < 3 else 0.0025
+    u = step * torch.arange(-13 / step, 13 / step + 1, dtype=torch.float64)
+    log_t = torch.arange(-56, 24, 0.25, dtype=torch.float64)
+    log_ratio = world.log_weight(world.mean + scale * u) - world.log_evidence
+    missing = torch.expm1(-(log_t.unsqueeze(1) + log_ratio).exp())
+    log_phi = torch.log1p(missing @ (step * normal(0.0, 1.0).log_prob(u).exp()))
+    for samples in (10**4, 10**7):
+        gap = torch.expm1(samples * log_phi) - torch.expm1(-samples * log_t.exp())
+        expected = world.log_evidence - 0.25 * gap.sum().item()
+        assert world.bound(samples) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("ratio", [0.07, 0.3, 0.95, 1.05, 2.0, 3.34])
+@pytest.mark.parametrize("mean", [0.7, 1.9])
+def test_divergences_of_one_sample_are_those_of_the_proposal(ratio, mean):
+    world = NormalWorld(1.5, 0.5, mean, ratio / math.sqrt(3))
+    forward = torch.distributions.kl_divergence(world.posterior, world.proposal).item()
+    assert world.forward_divergence(1) == pytest.approx(forward, rel=1e-12)
+    reverse = torch.distributions.kl_divergence(world.proposal, world.posterior).item()
+    assert world.resampled_bound(1) == pytest.approx(world.log_evidence - reverse, rel=1e-12)
+
+
+@pytest.mark.parametrize("mean", [-0.5, 0.3, 1.7, 2.5])
+@pytest.mark.parametrize("stretch", [1 - 1e-9, 1, 1 + 1e-9])
+def test_total_variation_of_equal_widths_is_that_of_one_crossing(mean, stretch):
+    """If the widths differ by little the densities cross once more, billions of scales away."""
+    world = NormalWorld(1.5, 0.5, mean, stretch / math.sqrt(3))
+    expected = math.erf(abs(mean - 1) * math.sqrt(3 / 8))
+    assert world.total_variation(1) == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.parametrize("mean, scale", [(2.9, 0.5), (1.3, 0.15), (3.2, 0.145)])
+def test_nothing_changes_in_a_mirror(mean, scale):
+    world, mirrored = NormalWorld(1.5, 0.5, mean, scale), NormalWorld(-1.5, 0.5, -mean, scale)
+    for quantity in ("bound", "resampled_bound", "forward_divergence", "total_variation"):
+        ours, theirs = (getattr(one, quantity)(9) for one in (world, mirrored))
+        assert theirs == pytest.approx(ours, rel=1e-11), quantity
+    z = mean + scale * torch.linspace(-16, 16, 9, dtype=torch.float64)
+    found = mirrored.resampled_log_prob(-z, 9)
+    assert torch.allclose(found, world.resampled_log_prob(z, 9), rtol=1e-11)
 
 
 def test_the_widest_proposal():
@@ -760,6 +808,14 @@ def test_a_far_point_where_all_nine_samples_may_lie_far_out():
     share = torch.logsumexp(exponent - exponent.exp() + 8 * log_phi, dim=0) + math.log(0.4)
     expected = NINE.proposal.log_prob(z) + math.log(9) + share
     assert NINE.resampled_log_prob(z, 9).item() == pytest.approx(expected.item(), rel=1e-8)
+
+
+def test_each_sample_raises_the_density_at_the_posterior_s_mode():
+    """For a proposal that is wider than the posterior."""
+    z = G1.posterior.loc.reshape(1)
+    heights = [G1.resampled_log_prob(z, samples).item() for samples in range(150, 230)]
+    assert all(low < high for low, high in pairwise(heights))
+    assert heights[-1] < G1.posterior.log_prob(z).item()
 
 
 def test_numpy_integers_count_as_integers():
@@ -915,6 +971,11 @@ def stream(**changes):
     return stream_bound(arguments.pop("draw", draw_normal), **arguments)
 
 
+def uniform(states, total=1.0):
+    law = torch.full((states,), total / states, dtype=torch.float64)
+    return DiscreteWorld(law, law)
+
+
 BAD = {
     "needed at least one log-weight along axis -1, got shape (3, 0)": (
         lambda: log_mean_exp(torch.zeros(3, 0))
@@ -927,6 +988,12 @@ BAD = {
     ),
     "needed at least one log-weight along axis -2, got shape (3,)": (
         lambda: effective_sample_size(torch.zeros(3), dim=-2)
+    ),
+    "needed at least one log-weight along axis 2, got shape (3,)": (
+        lambda: log_mean_exp(torch.zeros(3), dim=2)
+    ),
+    "needed at least one log-weight along axis -3, got shape (3,)": (
+        lambda: log_mean_exp(torch.zeros(3), dim=-3)
     ),
     "needed floating-point log-weights, got torch.int64": lambda: log_mean_exp(torch.arange(3)),
     "needed log-weights below +infinity (claim 4.0), got nan": (
@@ -943,6 +1010,7 @@ BAD = {
         lambda: estimate_bound(torch.zeros(1, 5))
     ),
     "with R at least 2 (claim 4.0), got (5,)": lambda: estimate_bound(torch.zeros(5)),
+    "with R at least 2 (claim 4.0), got (2, 3, 4)": lambda: estimate_bound(torch.zeros(2, 3, 4)),
     "along axis -1, got shape (2, 0)": lambda: estimate_bound(torch.zeros(2, 0)),
     "needed samples K to be a whole number from 1 on, got 0": lambda: stream(samples=0),
     "number from 1 on, got 2.5": lambda: stream(samples=2.5),
@@ -950,12 +1018,16 @@ BAD = {
     "needed a chunk to be a whole number from 1 on, got 0": lambda: stream(chunk=0),
     "needed (2,) log-weights, drew (2, 1)": lambda: stream(draw=lambda n, g: torch.zeros(n, 1)),
     "needed (2,) log-weights, drew (5,)": lambda: stream(draw=lambda n, g: torch.zeros(5)),
+    "needed (2,) log-weights, drew (1,)": lambda: stream(draw=lambda n, g: torch.zeros(n - 1)),
     "got nan": lambda: stream(draw=lambda n, g: torch.full((n,), math.nan)),
     "needed a floating-point joint (states,), got torch.int64 of shape (3,)": (
         lambda: DiscreteWorld(torch.ones(3).long(), PROPOSAL)
     ),
     "joint (states,), got torch.float64 of shape (0,)": (
         lambda: DiscreteWorld(numbers(), numbers())
+    ),
+    "joint (states,), got torch.float64 of shape ()": (
+        lambda: DiscreteWorld(P.sum(), torch.tensor(1.0))
     ),
     "needed a floating-point proposal (states,), got torch.float64 of shape (1, 3)": (
         lambda: DiscreteWorld(P, PROPOSAL[None])
@@ -999,11 +1071,16 @@ BAD = {
     "needed at most 2000000 terms to sum, got 2001000: take": lambda: D1.bound(1999),
     "2000000 terms to sum, got 2003001": lambda: D1.resampled(2001),
     "needed states from 0 to 2, got [3]": lambda: D1.refined([3]),
+    "needed states from 0 to 2, got [4, 0]": lambda: D1.refined([4, 0]),
     "needed states from 0 to 2, got [-1]": lambda: D1.refined([-1]),
     "needed states from 0 to 2, got [1.0]": lambda: D1.refined([1.0]),
     "needed states from 0 to 2, got [True]": lambda: D1.refined([True]),
     "needed a function with last axis (3,) (claim 4.1), got (2,)": (
         lambda: D1.elbo(numbers(0.5, 0.5))
+    ),
+    "needed a function with last axis (3,) (claim 4.1), got (4,)": lambda: D1.elbo(torch.ones(4)),
+    "needed a function with last axis (3,) (claim 4.1), got ()": (
+        lambda: D1.elbo(torch.tensor(1.0))
     ),
     "needed a finite non-negative function (claim 4.1)": (
         lambda: D1.elbo(numbers(0.5, 0.6, -0.1))
@@ -1045,6 +1122,9 @@ BAD = {
     "needed finite points (n,) (claim 4.2a), got (1,)": (
         lambda: G1.resampled_log_prob(numbers(math.nan), 2)
     ),
+    "needed finite points (n,) (claim 4.2a), got ()": (
+        lambda: G1.resampled_log_prob(torch.tensor(1.0), 2)
+    ),
     "K to be a whole number from 1 on, got 0.5": lambda: G1.total_variation(0.5),
     "samples K to be a whole number from 1 on, got 0": lambda: G1.total_variation(0),
     "needed log-weights in a tensor of real numbers, got [0.0, 1.0]": (
@@ -1080,6 +1160,9 @@ BAD = {
     "needed states from 0 to 2, got [1j]": lambda: D1.refined([1j]),
     "needed at most 2000000 terms to sum, got over 10^15": lambda: D1.tuples(10**9),
     "terms to sum, got over 10^15": lambda: D1.bound(10**12),
+    "terms to sum, got 617673396283947: take": lambda: D1.tuples(31),
+    "terms to sum, got over 10^15: take a smaller K": lambda: D1.tuples(32),
+    "needed at most 2000000 terms to sum, got 2000001": lambda: uniform(2_000_001).tuples(1),
     "needed a finite scale (claim 4.0), got 'a'": lambda: NormalWorld(1.5, 0.5, 0.5, "a"),
     "needed a finite scale (claim 4.0), got None": lambda: NormalWorld(1.5, 0.5, 0.5, None),
     "needed a finite mean (claim 4.0), got True": lambda: NormalWorld(1.5, 0.5, True, 1.0),
@@ -1115,6 +1198,9 @@ BAD = {
     "needed points within 16 scales of the proposal's mean 0.5, or with w >= p(x) (claim 4.2a), "
     "got 1e+06": lambda: G1.resampled_log_prob(numbers(0.0, 1e6), 2),
     "w >= p(x) (claim 4.2a), got 17": lambda: G1.resampled_log_prob(numbers(17.0), 10**6),
+    "w >= p(x) (claim 4.2a), got 30": (  # the first of them
+        lambda: G1.resampled_log_prob(numbers(0.0, 30.0, 20.0), 2)
+    ),
     "w >= p(x) (claim 4.2a), got 1e+300": lambda: G3.resampled_log_prob(numbers(1e300), 2),
     "needed finite points (n,) (claim 4.2a), got (0,)": (
         lambda: G1.resampled_log_prob(torch.zeros(0), 5)
@@ -1134,6 +1220,55 @@ def test_bad_input_is_told_what_was_needed(message):
     with pytest.raises(ValueError) as error:
         BAD[message]()
     assert message in str(error.value)
+
+
+def test_two_million_terms_are_not_too_many():
+    assert len(uniform(2_000_000).tuples(1)[0]) == 2_000_000
+
+
+def test_probabilities_of_many_states_may_sum_to_1_less_exactly():
+    """Each of them may be rounded."""
+    assert uniform(1000, total=1 + 1e-13).log_evidence > 0
+    with pytest.raises(ValueError, match="sum to 1"):
+        uniform(2, total=1 + 1e-13)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (2, 0)])
+def test_draws_may_be_one_number_or_none(shape):
+    assert G1.draw_log_weights(shape, generator=seeded()).shape == shape
+
+
+@pytest.mark.parametrize("place", [-1e50, 1e50])
+@pytest.mark.parametrize("noise, scale", [(1e-50, 1e50), (1e50, 1e-50)])
+def test_the_largest_and_smallest_sizes_allowed_do_not_overflow(place, noise, scale):
+    world = NormalWorld(place, noise, -place, scale)
+    assert math.isfinite(world.log_evidence)
+    assert math.isfinite(world.bound(1))
+
+
+BEYOND = [(0.062, 0), (4.01, 0), (0.1, 40.1), (0.1, -40.1), (1, 4.01), (1, -4.01), (2, 4.01)]
+
+
+@pytest.mark.parametrize("ratio, shift", BEYOND)
+def test_proposals_a_little_beyond_the_corners_are_refused(ratio, shift):
+    scale = ratio / math.sqrt(3)
+    world = NormalWorld(1.5, 0.5, 1 + shift * scale, scale)
+    with pytest.raises(ValueError, match="for 12 digits"):
+        world.bound(2)
+
+
+@pytest.mark.parametrize("edge", [-16, 16])
+def test_points_16_scales_away_are_near_whatever_the_rounding(edge):
+    places = torch.linspace(0.9, 1.1, 5, dtype=torch.float64).tolist()
+    for world in (NormalWorld(1.5, 0.5, place, 0.55) for place in places):
+        z = numbers(world.mean + edge * world.scale)
+        assert world.resampled_log_prob(z, 2).isfinite()
+
+
+def test_a_posterior_resampled_is_itself_at_any_distance():
+    """All weights are equal there, but for their rounding."""
+    z = 1 + EXACT.scale * torch.linspace(-50, 50, 101, dtype=torch.float64)
+    assert torch.allclose(EXACT.resampled_log_prob(z, 3), EXACT.posterior.log_prob(z), rtol=1e-12)
 
 
 def test_many_samples_are_exact_in_float32_too():
