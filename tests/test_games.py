@@ -1036,8 +1036,8 @@ def test_bad_brackets():
             threshold(lambda rate: rate, low, high) if low < high else threshold(
                 lambda rate: 2 - rate, low, high
             )
-    with pytest.raises(ValueError, match=r"got 0\.25 at 0\.5 and 0\.49 at 0\.7$"):
-        threshold(lambda rate: rate**2, 0.5, 0.7)
+    with pytest.raises(ValueError, match=r"got 1\.25 at 0\.5 and 1\.49 at 0\.7$"):
+        threshold(lambda rate: 1 + rate**2, 0.5, 0.7)
     for low in (-1, math.nan, "0", True):
         with pytest.raises(ValueError, match="rate needs to be"):
             threshold(lambda rate: rate, low, 2)
