@@ -188,6 +188,11 @@ def test_a_threshold_may_be_passed_downwards_and_start_at_zero():
     assert threshold(lambda rate: radius("extragradient", rate), 0, 3) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("high", [1.0, 1.5])
+def test_a_threshold_may_be_passed_downwards_to_any_radius_up_to_one(high):
+    assert threshold(lambda rate: 2 - rate, 0.5, high) == pytest.approx(1, abs=1e-9)
+
+
 def test_at_penalty_two_the_branches_meet():
     found = threshold(lambda rate: radius("gradient penalty", rate, 2.0), 0.5, 3)
     assert found == pytest.approx(2, abs=1e-7)  # a defective matrix
@@ -409,6 +414,30 @@ def test_implicit_play_waits_for_the_slowest_of_a_batch():
     torch.testing.assert_close(y, x + 1.5 * dirac_gan().field(y), rtol=1e-12, atol=1e-12)
 
 
+def test_implicit_play_of_a_fourth_power_solves_a_cubic_equation():
+    game = Game(lambda d, g: -d.pow(4).sum() / 4)  # y + y^3 = x
+    y = play(game, rule("implicit"), 1.0, numbers([10, 5], [-68, 0], [1e6 + 100, 3]), 1)[1]
+    torch.testing.assert_close(y, numbers([2, 5], [-4, 0], [100, 3]), rtol=1e-13, atol=0)
+
+
+def test_implicit_play_is_as_exact_for_large_and_small_positions():
+    generator = torch.Generator().manual_seed(5)
+    starts = torch.randn(50, 5, dtype=torch.float64, generator=generator)
+    linear = Game(lambda d, g: d @ WEIGHT @ g - d.square().sum(), (2, 3))
+    expected = play(linear, rule("implicit"), 0.3, starts, 1)[1]
+    for size in (1e-100, 1e100):
+        found = play(linear, rule("implicit"), 0.3, starts * size, 1)[1]
+        torch.testing.assert_close(found / size, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_implicit_play_may_move_far_from_next_to_nothing():
+    generator = torch.Generator().manual_seed(6)
+    starts = torch.randn(50, 5, dtype=torch.float64, generator=generator) / 1e9
+    pushed = Game(lambda d, g: d @ WEIGHT @ g + d.sum() - g.cumsum(0).sum() / 3, (2, 3))
+    y = play(pushed, rule("implicit"), 0.3, starts, 1)[1]
+    torch.testing.assert_close(y, starts + 0.3 * pushed.field(y), rtol=1e-13, atol=1e-15)
+
+
 def test_penalty_of_a_linear_discriminator_is_that_of_its_gradient():
     torch.testing.assert_close(penalized(DOT, 0.8).field(START), numbers(0.5 - 0.8, -1.0))
     assert penalized(CURVED, 1).sizes == (2, 3)
@@ -497,6 +526,15 @@ def test_a_game_for_every_step():
     squares = run.square().sum(dim=1)
     expected = [1 + (0.5 * (step + 1)) ** 2 for step in range(4)]
     torch.testing.assert_close(squares[1:] / squares[:-1], numbers(*expected))
+    first = update_matrix(minibatch, rule("simultaneous"), 0.5)
+    assert torch.equal(first, update_matrix(DOT, rule("simultaneous"), 0.5))
+
+
+def test_players_may_have_hundreds_of_numbers():
+    position = torch.arange(600.0)
+    expected = torch.cat([position[300:], -position[:300]])
+    assert torch.equal(dot_game(300).field(position), expected)
+    assert spectral_radius(2 * torch.eye(300)) == 2
 
 
 @pytest.mark.parametrize("every", [rule(name) for name, _ in ORDERS])
@@ -512,9 +550,14 @@ def test_alternating_play_asks_for_one_gradient_at_a_time(every):
         play(game, rule("simultaneous"), 0.5, START, 1)
 
 
-def test_a_game_is_frozen_and_splits_positions():
-    with pytest.raises(FrozenInstanceError):
-        DOT.sizes = (2, 2)
+def test_what_is_made_is_frozen_and_a_game_splits_positions():
+    for frozen, name in (
+        (DOT, "sizes"),
+        (build("implicit"), "memory"),
+        (orbit(B, START, 1), "log_norms"),
+    ):
+        with pytest.raises(FrozenInstanceError):
+            setattr(frozen, name, None)
     d, g = CURVED.split(torch.arange(10.0).view(2, 5))
     assert d.tolist() == [[0, 1], [5, 6]]
     assert g.tolist() == [[2, 3, 4], [7, 8, 9]]
@@ -607,6 +650,24 @@ def test_a_large_matrix_runs_step_by_step_to_the_same_positions():
     torch.testing.assert_close(large.positions().view(201, 20, 2)[:, 7], small.positions())
 
 
+def test_a_matrix_of_more_than_32_rows_is_multiplied_as_floats_are():
+    generator = torch.Generator().manual_seed(7)
+    matrix = torch.randn(33, 33, dtype=torch.float64, generator=generator)
+    point, expected = torch.ones(1, 33, dtype=torch.float64), []
+    for _ in range(21):
+        expected.append(point[0] / point.abs().max())
+        point = point @ matrix.mT
+    found = orbit(matrix, torch.ones(33, dtype=torch.float64), 20).directions
+    largest = found.abs().amax(dim=1, keepdim=True)
+    torch.testing.assert_close(found / largest, torch.stack(expected), rtol=1e-15, atol=1e-15)
+
+
+def test_the_orbit_of_one_number_is_a_geometric_sequence():
+    run = orbit(numbers([-0.5]), numbers(3), 9)
+    expected = 3 * (-0.5) ** torch.arange(10).double().unsqueeze(1)
+    torch.testing.assert_close(run.positions(), expected)
+
+
 def test_orbit_of_no_step_and_from_zero():
     run = orbit(B, START, 0)
     torch.testing.assert_close(run.positions(), START.unsqueeze(0))
@@ -637,6 +698,8 @@ def test_positions_that_fit_are_given_and_others_refused():
         run.positions()
     fits = Orbit(run.directions[:1024], run.log_norms[:1024]).positions()
     assert float(fits[-1, 0]) == pytest.approx(2.0**1023, rel=1e-12)
+    with pytest.raises(ValueError, match=r"x at step 103 has the log-norm 711\.499"):  # 10^309
+        orbit(torch.diag(numbers(1000, 0)), numbers(1, 0), 106).positions()
 
 
 # Turns, growth, radius
@@ -652,6 +715,8 @@ def test_turns():
     both = turns(torch.stack([circle, circle.flip(1)], dim=1))
     assert both.shape == (30, 2)
     torch.testing.assert_close(both[:, 1], -angle / (2 * math.pi))
+    both = turns(torch.stack([circle * 1e200, 1e-200 * circle.flip(1)], dim=1))
+    torch.testing.assert_close(both, torch.stack([angle, -angle], dim=1) / (2 * math.pi))
     assert turns(torch.zeros(3, 2)).tolist() == [0, 0, 0]
     assert turns(circle.float()[:1]).dtype == torch.float32
 
@@ -861,7 +926,7 @@ def test_bad_rules():
             rule(name, penalty=1, momentum=0.1)
         assert rule(name, penalty=0).name == name
     for name in WITH_MOMENTUM:
-        for momentum in (-1, 1, 1.5, math.nan, math.inf, False, "0"):
+        for momentum in (-1.5, -1, 1, 1.5, math.nan, math.inf, False, "0"):
             with pytest.raises(ValueError, match="momentum needs to be"):
                 rule(name, momentum=momentum)
         with pytest.raises(ValueError, match="needs a momentum"):
@@ -913,6 +978,8 @@ def test_bad_positions():
         play(lambda step: DOT, rule("simultaneous"), 0.1, numbers(1, 2, 3), 1)
     with pytest.raises(ValueError, match="a start of shape"):
         orbit(B, START.expand(2, 2), 1)
+    with pytest.raises(ValueError, match=r"a start of shape \(2,\); got shape \(3,\)"):
+        orbit(B, numbers(1, 2, 3), 1)
 
 
 @pytest.mark.parametrize("steps", [-1, 1.0, 2.5, "3", None, True, math.nan])
@@ -936,7 +1003,7 @@ def test_bad_runs():
         with pytest.raises(ValueError, match="needs a Game"):
             update_matrix(game, rule("simultaneous"), 0.1)
     for bad in (None, "simultaneous"):
-        with pytest.raises(ValueError, match="need a Rule"):
+        with pytest.raises(ValueError, match=r"need a Rule, such as rule\('simultaneous'\); got"):
             play(DOT, bad, 0.1, START, 0)
         with pytest.raises(ValueError, match="need a Rule"):
             update_matrix(DOT, bad, 0.1)
@@ -944,6 +1011,7 @@ def test_bad_runs():
 
 BAD_MATRICES = [
     numbers([1, 2]),
+    numbers([1], [2]),
     numbers(1, 2),
     torch.zeros(0, 0),
     torch.zeros(2, 2, 2),
@@ -968,6 +1036,8 @@ def test_bad_brackets():
             threshold(lambda rate: rate, low, high) if low < high else threshold(
                 lambda rate: 2 - rate, low, high
             )
+    with pytest.raises(ValueError, match=r"got 1\.25 at 0\.5 and 1\.49 at 0\.7$"):
+        threshold(lambda rate: 1 + rate**2, 0.5, 0.7)
     for low in (-1, math.nan, "0", True):
         with pytest.raises(ValueError, match="rate needs to be"):
             threshold(lambda rate: rate, low, 2)
@@ -976,7 +1046,13 @@ def test_bad_brackets():
 
 
 def test_bad_turns():
-    for positions in (START, torch.zeros(4, 3), torch.zeros(0, 2), numbers([1, math.nan])):
+    for positions in (
+        START,
+        torch.zeros(4, 1),
+        torch.zeros(4, 3),
+        torch.zeros(0, 2),
+        numbers([1, math.nan]),
+    ):
         with pytest.raises(ValueError, match="positions"):
             turns(positions)
 
