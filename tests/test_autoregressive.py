@@ -479,6 +479,23 @@ def test_without_dropout_nothing_is_drawn(dropout, generator):
     assert generator.get_state().equal(before)
 
 
+@pytest.mark.parametrize("order", ORDERS)
+def test_known_pixels_are_kept_and_all_others_drawn_wherever_they_are(order, generator):
+    """By a law without chance, which has another level at each pixel."""
+    levels = torch.arange(12).view(3, 4)
+    certain = torch.where(torch.arange(12).view(1, 12, 1, 1) == levels, 0.0, -math.inf)
+    known = torch.rand(3, 4, generator=generator) < 0.5
+    images = torch.full((2, 1, 3, 4), 20)
+    filled = fill_in(
+        lambda images: certain.expand(len(images), -1, -1, -1),
+        images,
+        known,
+        order=order,
+        generator=generator,
+    )
+    assert filled.equal(torch.where(known, images, levels))
+
+
 # --- bad input ---
 
 BAD_CALLS = {
@@ -565,6 +582,14 @@ BAD_CALLS = {
     "all channels dropped": (
         lambda: PixelCNN(dropout=1.0, generator=torch.Generator()),
         "dropout from 0 to below 1, got 1.0",
+    ),
+    "more channels dropped than there are": (
+        lambda: PixelCNN(dropout=1.5, generator=torch.Generator()),
+        "dropout from 0 to below 1, got 1.5",
+    ),
+    "images on their side": (
+        lambda: PixelCNN(2, (2, 3), generator=torch.Generator())(torch.zeros(1, 1, 3, 2)),
+        r"\(batch, 1, 2, 3\), got \(1, 1, 3, 2\)",
     ),
     "negative dropout": (
         lambda: PixelCNN(dropout=-0.1, generator=torch.Generator()),
