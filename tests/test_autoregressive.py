@@ -6,6 +6,7 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,10 +14,12 @@ from helpers.autoregressive import (
     ORDERS,
     MaskedConv2d,
     PixelCNN,
+    TwoStackLayer,
     apply_mask,
     blind_spot,
     dependencies_by_gradient,
     dependencies_by_perturbation,
+    fill_in,
     kernel_mask,
     masked_stack,
     pixels,
@@ -185,6 +188,24 @@ def test_two_stacks_read_the_whole_past_and_nothing_else():
         assert two_stack_receptive_field(6, pixel, (8, 8)) == past
         assert two_stack_receptive_field(0, pixel, (8, 8), first_size=15) <= past
         assert two_stack_receptive_field(1, pixel, (8, 8), first_size=15) == past
+
+
+def test_a_map_without_a_shape_is_that_of_the_source():
+    """Five rows and five columns: one more or one less would change these fields."""
+    assert predecessors((4, 1)) == pixels("51 52 53 54 55")
+    assert two_stack_receptive_field(6, (4, 1)) == pixels("51 52 53 54 55")
+    assert blind_spot((4, 1)) == pixels("53 54 55")
+    for route in (receptive_field, receptive_field_by_theorem):
+        assert route("BB", (4, 5)) == pixels("43 44 45 53 54 55")
+
+
+def test_two_stacks_of_kernels_of_side_one_read_nothing(generator):
+    network = PixelCNN(2, (3, 3), width=1, first_size=1, generator=generator).double()
+    torch.nn.init.ones_(network.to_logits.weight)
+    inputs = torch.rand(1, 1, 3, 3, dtype=torch.float64, generator=generator)
+    for pixel in raster_order((3, 3)):
+        assert two_stack_receptive_field(3, pixel, (3, 3), first_size=1) == frozenset()
+        assert dependencies_by_gradient(network, pixel, inputs) == frozenset()
 
 
 def test_a_dead_relu_hides_a_path_from_the_gradient_at_one_input():
@@ -363,6 +384,118 @@ def test_a_derivative_that_is_no_number_is_not_zero():
     assert (2, 2) in dependencies_by_gradient(broken, (2, 2), torch.rand(1, 1, 3, 3))
 
 
+def test_a_network_that_reads_nothing_has_no_dependencies():
+    class Constant(torch.nn.Module):
+        def forward(self, image):
+            return self.level.expand_as(image)
+
+    network, image = Constant(), torch.rand(1, 1, 3, 3)
+    network.level = torch.nn.Parameter(torch.ones(1))
+    assert dependencies_by_gradient(network, (2, 2), image) == frozenset()
+    assert dependencies_by_perturbation(network, (2, 2), image) == frozenset()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_raised_pixel_wakes_a_dead_relu_whichever_way_the_output_goes(sign):
+    network = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Conv2d(1, 1, 1))
+    torch.nn.init.constant_(network[1].weight, sign)
+    dark = torch.full((1, 1, 3, 3), -0.5)
+    assert dependencies_by_gradient(network, (2, 2), dark) == frozenset()
+    assert dependencies_by_perturbation(network, (2, 2), dark) == {(2, 2)}
+
+
+# --- networks ---
+
+
+def test_a_stack_has_fixed_positive_weights_of_one_size_and_no_biases(generator):
+    weights = dict(masked_stack("ABB", generator=generator).named_parameters())
+    assert [tuple(w.shape) for w in weights.values()] == [(3, 1, 3, 3), (3, 3, 3, 3), (1, 3, 3, 3)]
+    for name, weight in weights.items():
+        assert name.endswith("weight")
+        assert ((weight >= 0.05) & (weight <= 0.25)).all()
+        assert not weight.requires_grad
+
+
+def test_a_masked_convolution_adds_a_constant_unless_told_not_to():
+    nothing = torch.zeros(1, 1, 5, 5)
+    layer = MaskedConv2d("A", 1, 2)
+    torch.nn.init.constant_(layer.bias, 3.0)
+    assert (layer(nothing) == 3).all()
+    assert not MaskedConv2d("A", 1, 2, bias=False)(nothing).any()
+
+
+def test_the_first_weights_keep_the_size_of_what_is_read(generator):
+    """Variance 1 / (open entries times channels), no biases, and logits of the uniform law."""
+    network = PixelCNN(width=64, layers=1, size=5, first_size=9, generator=generator)
+    layer = network.layers[0]
+    read = {
+        network.rows: 4 * 9,
+        network.left: 4,
+        layer.vertical: 64 * 3 * 5,
+        layer.horizontal: 64 * 3,
+        layer.link: 64,
+        layer.mix: 64,
+    }
+    for part, entries in read.items():
+        scaled = part.weight * math.sqrt(entries)
+        error = scaled.numel() ** -0.5
+        assert abs(scaled.mean().item()) < 6 * error
+        assert abs(scaled.std().item() - 1) < 6 * error
+        assert not part.bias.any()
+    assert not network(torch.zeros(1, 1, 8, 8)).any()
+
+
+def test_a_pixelcnn_reads_grey_levels_from_minus_one_to_one(generator):
+    network, seen = PixelCNN(5, (1, 5), width=1, generator=generator), []
+    network.rows.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].tolist()))
+    network(torch.arange(5).view(1, 1, 1, 5))
+    assert seen == [[[[[-1, -0.5, 0, 0.5, 1]]]]]
+
+
+def test_a_pixelcnn_is_made_for_images_of_the_digits(generator):
+    """Seventeen levels, and kernels that see all pixels."""
+    logits = PixelCNN(generator=generator)(torch.zeros(2, 1, 8, 8))
+    assert logits.shape == (2, 17, 8, 8)
+
+
+def test_a_layer_adds_what_its_convolutions_give():
+    layer, nothing = TwoStackLayer(1), torch.zeros(1, 1, 2, 2)
+    for parameter in layer.parameters():
+        torch.nn.init.zeros_(parameter)
+    torch.nn.init.ones_(layer.mix.weight)
+    for part, constant in [("vertical", 1.0), ("horizontal", 2.0), ("link", 3.0), ("mix", 4.0)]:
+        torch.nn.init.constant_(getattr(layer, part).bias, constant)
+    rows, left = layer(nothing, nothing, lambda features: 10 * features)
+    assert rows.unique().item() == 10
+    expected = 10 * (torch.nn.functional.silu(torch.tensor(5.0)) + 4)
+    assert left.unique().item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize("dropout", [0, 0.0])
+def test_without_dropout_nothing_is_drawn(dropout, generator):
+    network = PixelCNN(2, (2, 2), width=1, dropout=dropout, generator=generator)
+    before = generator.get_state()
+    network(torch.zeros(1, 1, 2, 2), generator)
+    assert generator.get_state().equal(before)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_known_pixels_are_kept_and_all_others_drawn_wherever_they_are(order, generator):
+    """By a law without chance, which has another level at each pixel."""
+    levels = torch.arange(12).view(3, 4)
+    certain = torch.where(torch.arange(12).view(1, 12, 1, 1) == levels, 0.0, -math.inf)
+    known = torch.rand(3, 4, generator=generator) < 0.5
+    images = torch.full((2, 1, 3, 4), 20)
+    filled = fill_in(
+        lambda images: certain.expand(len(images), -1, -1, -1),
+        images,
+        known,
+        order=order,
+        generator=generator,
+    )
+    assert filled.equal(torch.where(known, images, levels))
+
+
 # --- bad input ---
 
 BAD_CALLS = {
@@ -373,6 +506,8 @@ BAD_CALLS = {
     ),
     "even size": (lambda: kernel_mask("A", 4), "odd whole number from 1 up, got 4"),
     "size not whole": (lambda: kernel_mask("A", 3.0), "odd whole number from 1 up, got 3.0"),
+    "even size of another library": (lambda: kernel_mask("A", np.int64(4)), "odd whole number"),
+    "size no number": (lambda: kernel_mask("A", True), "odd whole number from 1 up, got True"),
     "negative size": (lambda: kernel_mask("A", -3), "got -3"),
     "pixel outside": (lambda: receptive_field("AB", (3, 6)), "columns 1 to 5, got \\(3, 6\\)"),
     "pixel zero": (lambda: receptive_field("AB", (0, 1)), "rows 1 to 5"),
@@ -380,9 +515,22 @@ BAD_CALLS = {
     "pixel not whole": (lambda: receptive_field("AB", (3.0, 4)), "two whole numbers"),
     "pixel one number": (lambda: receptive_field("AB", 34), "two whole numbers.*got 34"),
     "pixel of truth values": (lambda: receptive_field("AB", (True, 4)), "two whole numbers"),
+    "pixel of three numbers": (
+        lambda: receptive_field("AB", (3, 4, 5)),
+        r"two whole numbers.*got \(3, 4, 5\)",
+    ),
+    "pixel of one number in brackets": (
+        lambda: receptive_field("AB", (3,)),
+        r"two whole numbers.*got \(3,\)",
+    ),
+    "pixel as a list": (lambda: receptive_field("AB", [3, 4]), "two whole numbers"),
     "kind in a stack": (lambda: receptive_field("AC", (3, 4)), "got 'C'"),
     "skip around nothing": (
         lambda: receptive_field("AB", (3, 4), skips=[3]),
+        "layers from 1 to 2",
+    ),
+    "skip before the first": (
+        lambda: receptive_field("AB", (3, 4), skips=[0]),
         "layers from 1 to 2",
     ),
     "theorem on other kinds": (
@@ -392,6 +540,15 @@ BAD_CALLS = {
     "wrong channels": (
         lambda: MaskedConv2d("A", 2, 1)(torch.zeros(1, 1, 5, 5)),
         r"\(batch, 2, height, width\), got \(1, 1, 5, 5\)",
+    ),
+    "too many channels": (
+        lambda: MaskedConv2d("A", 1, 1)(torch.zeros(1, 2, 5, 5)),
+        r"\(batch, 1, height, width\), got \(1, 2, 5, 5\)",
+    ),
+    "lower rank": (lambda: MaskedConv2d("A", 1, 1)(torch.zeros(1, 1, 5)), r"got \(1, 1, 5\)"),
+    "higher rank": (
+        lambda: MaskedConv2d("A", 1, 1)(torch.zeros(1, 1, 1, 5, 5)),
+        r"got \(1, 1, 1, 5, 5\)",
     ),
     "wrong rank": (lambda: MaskedConv2d("A", 1, 1)(torch.zeros(5, 5)), r"got \(5, 5\)"),
     "wrong dtype": (
@@ -409,6 +566,14 @@ BAD_CALLS = {
         lambda: receptive_field([torch.ones(2, 3)], (3, 4)),
         r"matrix with odd sides, got \(2, 3\)",
     ),
+    "mask of one row's numbers": (
+        lambda: apply_mask(torch.ones(3), [(3, 4)], GRID),
+        r"matrix with odd sides, got \(3,\)",
+    ),
+    "mask for each channel": (
+        lambda: apply_mask(torch.ones(1, 3, 3), [(3, 4)], GRID),
+        r"matrix with odd sides, got \(1, 3, 3\)",
+    ),
     "negative layers": (lambda: two_stack_receptive_field(-1, (3, 4)), "from 0 on, got -1"),
     "one grey level": (
         lambda: PixelCNN(levels=1, generator=torch.Generator()),
@@ -418,6 +583,29 @@ BAD_CALLS = {
         lambda: PixelCNN(dropout=1.0, generator=torch.Generator()),
         "dropout from 0 to below 1, got 1.0",
     ),
+    "more channels dropped than there are": (
+        lambda: PixelCNN(dropout=1.5, generator=torch.Generator()),
+        "dropout from 0 to below 1, got 1.5",
+    ),
+    "images on their side": (
+        lambda: PixelCNN(2, (2, 3), generator=torch.Generator())(torch.zeros(1, 1, 3, 2)),
+        r"\(batch, 1, 2, 3\), got \(1, 1, 3, 2\)",
+    ),
+    "negative dropout": (
+        lambda: PixelCNN(dropout=-0.1, generator=torch.Generator()),
+        "dropout from 0 to below 1, got -0.1",
+    ),
+    "known pixels of another image": (
+        lambda: fill_in(
+            torch.nn.Identity(),
+            torch.zeros(1, 1, 3, 3),
+            torch.ones(3, 4).bool(),
+            generator=torch.Generator(),
+        ),
+        r"known must be \(3, 3\),.* got torch.bool \(3, 4\)",
+    ),
+    "long pixel name": (lambda: pixels("345"), "two digits from 1 to 9, got '345'"),
+    "pixel name with a zero": (lambda: pixels("30"), "two digits from 1 to 9, got '30'"),
     "pixel name": (lambda: pixels("34 4"), "two digits from 1 to 9, got '4'"),
     "empty network": (
         lambda: masked_stack("", generator=torch.Generator()),

@@ -1,6 +1,8 @@
 """The linear-Gaussian world of chapter 3: laws, exact numbers, extremes, and wrong versions."""
 
 import math
+import re
+from dataclasses import FrozenInstanceError
 from fractions import Fraction
 from itertools import combinations, pairwise
 
@@ -198,6 +200,14 @@ def test_one_point_mass_in_a_batch_is_enough_to_refuse_it():
     spread = numbers([1, 1.0], [1, 1.0], [1, 0.0], [1, 1.0])
     q = Independent(Normal(x[:, :2], spread, validate_args=False), 1)
     with pytest.raises(ValueError, match=r"claim 3.1 .* got entropy -inf"):
+        model.elbo(x, q)
+
+
+def test_the_first_entropy_that_is_not_finite_is_named():
+    model, x = example()
+    spread = numbers([1, 1.0], [1, 0.0], [1, 1.0], [1, math.inf])
+    q = Independent(Normal(x[:, :2], spread, validate_args=False), 1)
+    with pytest.raises(ValueError, match="got entropy -inf"):
         model.elbo(x, q)
 
 
@@ -573,6 +583,13 @@ def test_the_affine_encoder_is_the_posterior_mean_at_points_it_never_saw():
     assert torch.allclose(model.best_encoder(x, "affine")(new).mean, model.posterior(new).mean)
 
 
+def test_of_one_latent_and_one_observed_number_scalar_and_linear_encoders_are_the_same():
+    model, x = random_model(1, 1, seed=4), DATA[:, :1]
+    scalar, linear = (model.best_encoder(x, kind) for kind in ("scalar", "linear"))
+    assert torch.allclose(scalar.matrix, linear.matrix, rtol=1e-13)
+    assert scalar.offset.tolist() == linear.offset.tolist() == [0]
+
+
 @pytest.mark.parametrize("silent", [numbers([2, -1, -2.0]), torch.zeros(2, 3).double()])
 def test_data_that_determine_no_factor_have_a_factor_of_zero(silent):
     model, _ = example()
@@ -854,6 +871,12 @@ def test_as_many_observed_as_latent_numbers_lose_no_digits(noise):
     assert one.item() == pytest.approx(expected, rel=1e-13)
 
 
+def test_fewer_observed_than_latent_numbers_lose_no_digits():
+    model = LinearGaussian(numbers([1, 2.0]), numbers(0.5), numbers(1e-30))
+    x = DATA[:, :1]
+    assert torch.allclose(model.log_prob(x), exact_log_prob(model, x), rtol=1e-14)
+
+
 def test_noises_of_different_sizes():
     model, x = example()
     for noise in (numbers(1e-30, 1, 1e30), numbers(1e30, 1e-30, 1.0), numbers(1, 1e-20, 1e-20)):
@@ -928,9 +951,11 @@ NAN, INF = float("nan"), float("inf")
         (numbers(1.0, 2.0), NONE, ONE, r"weight \(observed, latent\); got shape \(2,\)"),
         (torch.ones(2, 0).double(), NONE, ONE, r"weight .*; got shape \(2, 0\)"),
         (torch.ones(0, 2).double(), NONE[:0], ONE[:0], r"weight .*; got shape \(0, 2\)"),
+        (torch.ones(2, 1, 1).double(), NONE, ONE, r"weight .*; got shape \(2, 1, 1\)"),
         (numbers([1.0], [NAN]), NONE, ONE, "weight .* finite numbers; got nan"),
         (torch.ones(2, 1).long(), NONE, ONE, "weight .* floating-point numbers; got torch.int64"),
         (numbers([1.0], [2.0]), NONE[:1], ONE, r"bias \(2,\); got shape \(1,\)"),
+        (numbers([1.0], [2.0]), numbers(0, 0, 0.0), ONE, r"bias \(2,\); got shape \(3,\)"),
         (numbers([1.0], [2.0]), numbers(INF, 0.0), ONE, "bias of finite numbers"),
         (numbers([1.0], [2.0]), NONE.float(), ONE, "bias in torch.float64 .* got torch.float32"),
         (numbers([1.0], [2.0]), NONE, numbers(1.0), r"noise variances \(2,\); got shape"),
@@ -987,8 +1012,10 @@ def test_latent_numbers_and_encoders_that_are_refused():
         ValueError, match=r"a kind .* constant, scalar, linear, affine; got 'deep'"
     ):
         MODEL.best_encoder(POINTS, "deep")
-    with pytest.raises(ValueError, match=r"data \(batch, observed\); got shape \(3,\)"):
-        MODEL.best_encoder(POINTS[0], "linear")
+    for x in (POINTS[0], POINTS.unsqueeze(0)):
+        came = re.escape(f"got shape {tuple(x.shape)}")
+        with pytest.raises(ValueError, match=rf"data \(batch, observed\); {came}"):
+            MODEL.best_encoder(x, "linear")
 
 
 @pytest.mark.parametrize(
@@ -1008,11 +1035,22 @@ def test_encoders_that_are_refused(matrix, offset, variance, kind, message):
         Encoder(matrix, offset, variance, kind)
 
 
+def test_models_and_encoders_stay_as_they_are_and_equal_themselves_alone():
+    for make in (lambda: example()[0], lambda: MODEL.best_encoder(POINTS, "affine")):
+        one, other = make(), make()
+        assert one == one
+        assert one != other
+        for name in vars(one):
+            with pytest.raises(FrozenInstanceError):
+                setattr(one, name, None)
+
+
 @pytest.mark.parametrize(
     ("q", "message"),
     [
         (Independent(Laplace(POINTS[:, :2], ONE), 1), "Gaussian q, .*; got Independent"),
         (Normal(POINTS[:, :2], ONE), "Gaussian q, .*; got Normal"),
+        (Independent(Normal(POINTS[:, :1], 1.0), 1), r"event shape \(2,\); got \(1,\)"),
         (Independent(Normal(POINTS, 1.0), 1), r"event shape \(2,\); got \(3,\)"),
         (Independent(Normal(POINTS[:, :2], ONE), 2), r"event shape \(2,\); got \(4, 2\)"),
         (random_q(2, 3, seed=0), r"batches that broadcast; got \(4,\) and \(3,\)"),
@@ -1041,10 +1079,17 @@ def test_q_that_are_refused(q, message):
             {"mean": POINTS[:, 0], "scale": torch.ones(4).double()},
             r"\(batch, latent\) .* \(4,\) and",
         ),
+        ({"scale": torch.ones(4, 3).double()}, r"\(batch, latent\) .* \(4, 2\) and \(4, 3\)"),
+        (
+            {"mean": torch.zeros(4, 4, 2).double(), "scale": torch.ones(4, 4, 2).double()},
+            r"\(batch, latent\) .* \(4, 4, 2\) and",
+        ),
         ({"scale": POINTS[:, :1]}, r"\(batch, latent\) .* \(4, 2\) and \(4, 1\)"),
+        ({"mean": POINTS[:3, :2], "scale": torch.ones(3, 2).double()}, r"for x \(4, 3\)"),
         ({"x": POINTS[:3]}, r"for x \(3, 3\)"),
         ({"mean": NAN * POINTS[:, :2]}, "finite means and finite scales above 0"),
         ({"scale": torch.zeros(4, 2).double()}, "finite scales above 0"),
+        ({"scale": -torch.ones(4, 2).double()}, "finite scales above 0"),
         ({"scale": INF * torch.ones(4, 2).double()}, "finite scales above 0"),
         ({"rate": 1e3, "steps": 60}, "a rate at which the ascent stays finite; got 1000"),
         ({"rate": 1.0, "steps": 2000}, r"weight z \+ bias of finite numbers"),
