@@ -588,6 +588,7 @@ BAD = {
     "number returned": (lambda i: 3, {"i": [1, 2]}, "Figure or SVG text.*returned 3"),
     "kinds differ": (sometimes, {"row": [1, 2]}, "must return"),
     "not SVG": (lambda i: "<p>no</p>", {"i": [1, 2]}, "one <svg>.*<p>"),
+    "part of SVG": (lambda i: '<text viewBox="0 0 1 1"/>', {"i": [1]}, "one <svg>.*<text>"),
     "not well-formed": (lambda i: "<svg><a></svg>", {"i": [1, 2]}, "not well-formed SVG"),
     "no viewBox": (lambda i: "<svg></svg>", {"i": [1, 2]}, "needs viewBox"),
     "sizes": (by_size, {"row": [1, 2]}, "one size"),

@@ -218,6 +218,14 @@ def test_eigenvalues_and_unit_circle_fill_their_picture(html_of, name, rate):
     assert axis == "M0,134H360M180,0V254"
 
 
+def test_of_real_eigenvalues_the_largest_comes_first(html_of):
+    """Those of the gradient penalty at rate 1 and penalty 5/2 solve l^2 + l / 2 = 1 / 2."""
+    options = {"shown": ("gradient penalty",), "learning_rate": 1, "penalty": 2.5, "steps": 2}
+    picture, numbers, _ = eigen(parsed(html_of(**options)))
+    values = numbers(by_class(picture, "dots")[0].get("d"))
+    assert values == pytest.approx([0.5, -1], abs=1e-6)
+
+
 def test_norms_are_labelled_where_their_lines_are(html_of):
     picture = by_class(parsed(html_of(steps=40)), "portrait-norms")[0]
     lines = places(by_class(picture, "grid")[0].get("d").replace("H322", ""))
