@@ -203,6 +203,10 @@ def test_versions_have_one_digit_up_to_64(shown, count):
     assert (len(versions), len(choices)) == (count, count if count == 64 else 2 * count)
 
 
+def test_what_all_states_share_is_stored_once(shown):
+    assert html_of(shown, plain, i=[None, 1]).data()["lines"] == [plain()]
+
+
 def test_states_may_differ_in_number_of_lines_and_have_many_versions(shown):
     def dots(count=0):
         dot = '<circle cx="{0}" cy="1" r="1"/>\n'
