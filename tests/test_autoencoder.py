@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
+from torch.distributions import Independent, MultivariateNormal, Normal, Uniform, kl_divergence
 
 from helpers.autoencoder import Autoencoder, LatentGrid, draw_log_weights, refine_posterior
 from helpers.checks import z_limit
@@ -176,7 +176,69 @@ def test_log_weights_in_chunks_have_the_same_mean(plane, generator, monkeypatch)
     assert z.abs().max() < LIMIT
 
 
+@pytest.mark.parametrize(
+    ("samples", "parts"),
+    [
+        (10, [(5, 10), (5, 10), (2, 10)]),
+        (50, [(1, 50)] * 12),
+        (60, [(1, 50), (1, 10)] * 12),
+    ],
+)
+def test_log_weights_are_drawn_in_parts_of_bounded_size(
+    plane, generator, monkeypatch, samples, parts
+):
+    """Here of 50 points at a time, (images, draws of each)."""
+    monkeypatch.setattr("helpers.autoencoder.CHUNK", 17 * 64 * 50)
+    drawn, log_weights = [], plane.log_weights
+
+    def watched(images, samples, *, generator):
+        drawn.append((len(images), samples))
+        return log_weights(images, samples, generator=generator)
+
+    plane.log_weights = watched
+    assert draw_log_weights(plane, IMAGES, samples, generator=generator).shape == (samples, 12)
+    assert drawn == parts
+
+
+def test_first_weights_have_variance_one_over_inputs(generator):
+    model = Autoencoder(40, encoder=(300, 200), decoder=(400,), generator=generator)
+    for layer in (*model.encoder[::2], model.decoder[0]):
+        outputs, inputs = layer.weight.shape
+        assert layer.weight.std().item() == pytest.approx(inputs**-0.5, rel=0.05)
+        assert abs(layer.weight.mean().item()) < LIMIT / (inputs * outputs * inputs) ** 0.5
+        assert layer.bias.count_nonzero() == 0
+
+
 # The grid
+
+
+@pytest.mark.parametrize(("images", "parts"), [(5, [5, 5, 2]), (0.1, [1] * 12), (20, [12])])
+def test_sums_of_some_images_at_a_time_are_those_of_all(plane, monkeypatch, images, parts):
+    grid = LatentGrid(plane, points=31)
+    full = MultivariateNormal(START.mean, scale_tril=torch.diag_embed(START.stddev))
+
+    def sums():
+        laws = grid.moments(IMAGES), grid.best_diagonal(IMAGES, START, steps=2)
+        numbers = [part for law in laws for part in (law.mean, law.stddev)]
+        bounds = [grid.log_prob(IMAGES), grid.elbo(IMAGES, START), grid.elbo(IMAGES, full)]
+        return [*numbers, *bounds]
+
+    at_once, sizes, log_joint = sums(), [], grid.log_joint
+    grid.log_joint = lambda some: sizes.append(len(some)) or log_joint(some)
+    monkeypatch.setattr("helpers.autoencoder.CHUNK", int(31 * 31 * images))
+    for a, b in zip(sums(), at_once, strict=True):
+        torch.testing.assert_close(a, b)
+    assert sizes == parts * 4
+
+
+def test_a_q_may_be_zero_on_most_of_the_grid(plane):
+    """A uniform one over a square of 31 x 31 cells."""
+    grid, side = LatentGrid(plane), 15.5 * 13 / 200
+    border = torch.full((12, 2), side, dtype=torch.float64)
+    q = Independent(Uniform(-border, border, validate_args=False), 1)
+    within = grid.log_joint(IMAGES)[:, 85:116, 85:116]
+    expected = within.mean(dim=(1, 2)) + 2 * math.log(2 * side)
+    torch.testing.assert_close(grid.elbo(IMAGES, q), expected)
 
 
 def test_exact_evidence_agrees_with_importance_sampling(plane, generator):

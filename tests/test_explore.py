@@ -23,7 +23,7 @@ import pytest
 from frames import text_of
 from PIL import Image
 
-from helpers.explore import Control, explore
+from helpers.explore import LONGEST_SIDE, Control, explore
 
 matplotlib.use("agg")
 
@@ -196,6 +196,17 @@ def test_800_states_of_a_grid_are_small(shown):
     assert len(gzip.compress(text.encode(), mtime=0)) < 25_000
 
 
+@pytest.mark.parametrize("count", [64, 65])
+def test_versions_have_one_digit_up_to_64(shown, count):
+    data = html_of(shown, lambda i: f'<svg viewBox="0 0 1 1"><a x="{i}"/></svg>', i=(1, count))
+    versions, choices = data.data()["lines"][0]
+    assert (len(versions), len(choices)) == (count, count if count == 64 else 2 * count)
+
+
+def test_what_all_states_share_is_stored_once(shown):
+    assert html_of(shown, plain, i=[None, 1]).data()["lines"] == [plain()]
+
+
 def test_states_may_differ_in_number_of_lines_and_have_many_versions(shown):
     def dots(count=0):
         dot = '<circle cx="{0}" cy="1" r="1"/>\n'
@@ -226,6 +237,43 @@ def test_every_frame_of_the_sprite_is_the_drawn_figure(curve_bundle):
         assert np.array_equal(frame, drawn)
 
 
+def grey(level=20):
+    """A figure of 2 x 5 px in one grey."""
+    figure = plt.figure(figsize=(0.02, 0.05))
+    figure.add_artist(plt.Rectangle((-1, -1), 9, 9, color=str(level / 255), lw=0))
+    return figure
+
+
+@pytest.mark.parametrize(("longest", "columns"), [(25, 1), (24, 2), (15, 2), (10, 3)])
+def test_frames_lie_row_by_row_in_as_few_columns_as_fit(shown, monkeypatch, longest, columns):
+    monkeypatch.setattr("helpers.explore.LONGEST_SIDE", longest)
+    levels = [10, 20, 30, 40, 50]
+    data = html_of(shown, grey, level=levels, dpi=100).data()
+    sprite = np.asarray(Image.open(io.BytesIO(base64.b64decode(data["sprite"]))))
+    rows = math.ceil(5 / columns)
+    assert data["columns"] == columns and sprite.shape == (5 * rows, 2 * columns, 3)
+    frames = sprite[::5, ::2, 0].ravel()
+    assert frames.tolist() == levels + [255] * (columns * rows - 5)
+    assert (sprite == np.kron(sprite[::5, ::2, 0], np.ones((5, 2)))[..., None]).all()
+
+
+def test_the_frame_of_the_default_comes_first(shown):
+    bundle = shown(grey, level=[10, 20, 30])[0]
+    source = Reader(bundle["text/html"]).find("img")[0][0]["src"].partition(",")[2]
+    for stored in (source, bundle["image/png"]):
+        picture = Image.open(io.BytesIO(base64.b64decode(stored))).convert("RGB")
+        assert (np.asarray(picture) == 20).all()
+
+
+def test_a_sprite_may_be_as_long_as_webp_allows():
+    def encode(height):
+        Image.new("RGB", (1, height)).save(io.BytesIO(), "webp", lossless=True)
+
+    encode(LONGEST_SIDE)
+    with pytest.raises(ValueError, match=r"WebP limit|width or height"):
+        encode(LONGEST_SIDE + 1)
+
+
 def test_first_pictures_of_a_figure_are_the_default_frame(curve_bundle):
     default = curve()
     file = io.BytesIO()
@@ -243,11 +291,17 @@ def test_figures_keep_their_size_on_the_page_whatever_their_resolution(shown):
     def square(i=0):
         return plt.figure(figsize=(2, 2))
 
-    for dpi in (110, 220):
-        reader = html_of(shown, square, i=[0, 1], dpi=dpi)
+    for options, pixels in (({}, 220), ({"dpi": 110}, 220), ({"dpi": 221}, 442)):
+        reader = html_of(shown, square, i=[0, 1], **options)
         styles = [attributes.get("style") for _, attributes, _ in reader.elements]
         assert "width:220px;aspect-ratio:220/220" in styles
-        assert reader.find("img")[0][0]["width"] == str(2 * dpi)
+        assert reader.find("img")[0][0]["width"] == str(pixels)
+
+
+def test_sizes_on_the_page_may_be_fractions(shown):
+    reader = html_of(shown, lambda i: plt.figure(figsize=(2, 1.0052)), i=[0, 1], dpi=200)
+    styles = [attributes.get("style") for _, attributes, _ in reader.elements]
+    assert "width:220px;aspect-ratio:220/110.55" in styles
 
 
 def test_output_is_the_same_every_time(shown, curve_bundle):
@@ -362,6 +416,7 @@ def plain(i=None):
         (np.array([1, 2]), "range", ["1", "2"]),
         (["a", "b"], "radio", ["a", "b"]),
         ({"no": 0, "yes": 1}, "radio", ["no", "yes"]),
+        (list("abcd"), "radio", list("abcd")),
         (list("abcde"), "select", list("abcde")),
         (["a rather long option", "another long option"], "select", None),
     ],
@@ -374,10 +429,36 @@ def test_values_choose_the_control(shown, values, kind, texts):
         assert reader.data()["controls"][0]["texts"] == texts
 
 
+@pytest.mark.parametrize(
+    ("interval", "values"),
+    [
+        ((0.1, 0.7, 0.1), [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]),
+        ((0, 3e-12, 1e-12), [0, 1e-12, 2e-12, 3e-12]),
+        ((3, 3), [3]),
+        ((2.5, 2.5), [2.5]),
+    ],
+)
+def test_a_slider_holds_what_one_would_write(shown, interval, values):
+    assert html_of(shown, lambda i: plain(), i=interval).data()["controls"][0]["keys"] == values
+
+
+def test_as_many_states_as_allowed_are_shown(shown):
+    data = html_of(shown, lambda i: plain(), i=(1, 1200)).data()
+    assert len(data["controls"][0]["keys"]) == 1200
+
+
 @pytest.mark.parametrize("values", [(1, 5), [1, 2, 4], {"one": 1, "two": 2}])
 def test_default_comes_from_draw_else_the_first(shown, values):
     assert html_of(shown, lambda i=2: plain(), i=values).data()["start"] == 1
     assert html_of(shown, lambda i: plain(), i=values).data()["start"] == 0
+
+
+def test_a_default_may_be_another_object_with_the_same_value(shown):
+    def draw(pair=tuple("cd")):
+        return plain()
+
+    values = {"small": tuple("ab"), "large": tuple("cd")}
+    assert html_of(shown, draw, pair=values).data()["start"] == 1
 
 
 def test_checkbox_starts_as_draw_says_else_as_given(shown):
@@ -403,6 +484,45 @@ def test_labels_are_words(shown):
     assert reader.find("span", role="status")[0][1] == "first mask: A, layers: 1."
 
 
+def test_controls_stand_at_the_default_before_any_script_runs(shown):
+    def draw(size=3, kind="b", letter="d", on=True):
+        return plain()
+
+    reader = html_of(shown, draw, size=(1, 5), kind=["a", "b"], letter=list("abcdef"), on=False)
+    slider = reader.find("input", type="range")[0][0]
+    assert [slider[name] for name in ("min", "max", "step", "value")] == ["0", "4", "1", "2"]
+    assert slider["aria-valuetext"] == reader.find("output")[0][1] == "3"
+    assert ["checked" in a for a, _ in reader.find("input", type="radio")] == [False, True]
+    assert [text for a, text in reader.find("option") if "selected" in a] == ["d"]
+    assert "checked" in reader.find("input", type="checkbox")[0][0]
+    other = html_of(shown, lambda on: plain(), on=False)
+    assert "checked" not in other.find("input", type="checkbox")[0][0]
+
+
+def test_a_long_menu_stands_at_its_default(shown):
+    words = [f"word {number}" for number in range(300)]
+    reader = html_of(shown, lambda word=words[-1]: plain(), word=words)
+    assert [text for a, text in reader.find("option") if "selected" in a] == ["word 299"]
+
+
+def test_buttons_belong_together_control_by_control(shown):
+    reader = html_of(shown, lambda a, b: plain(), a=["x", "y"], b=["x", "y", "z"])
+    names = [a["name"] for a, _ in reader.find("input", type="radio")]
+    assert len(set(names)) == 2 and names == sorted(names) and names[1] != names[2]
+
+
+@pytest.mark.parametrize(("width", "small"), [(200, True), (480, True), (480.5, False)])
+def test_only_small_pictures_have_their_controls_beside_them(shown, width, small):
+    reader = html_of(shown, lambda i: f'<svg viewBox="0 0 {width} 9"></svg>', i=[1, 2])
+    looks = reader.find("div", role="group")[0][0]["class"].split()
+    assert ("explore-small" in looks) == small
+
+
+def test_equal_values_of_different_kinds_keep_their_names(shown):
+    parts = html_of(shown, lambda i: plain(), i={"one": 1, "yes": True}).data()["sentences"]
+    assert [text_of(parts, state) for state in (0, 1)] == ["i: one.", "i: yes."]
+
+
 def test_values_need_not_be_known_to_json(shown):
     functions = {"sine": np.sin, "cosine": np.cos}
     seen = []
@@ -422,6 +542,10 @@ def click(text):
 
 def by_size(row=1):
     return f'<svg viewBox="0 0 {row} 1"></svg>'
+
+
+def wide(row=1):
+    return plt.figure(figsize=(149, 0.1))
 
 
 def figure_by_size(row=1):
@@ -454,22 +578,27 @@ BAD = {
     "long tuple": (plain, {"i": (1, 2, 3, 4)}, r"needs \(low, high\[, step\]\)"),
     "tuple of strings": (plain, {"i": ("a", "b")}, r"needs \(low, high\[, step\]\)"),
     "step of 0": (plain, {"i": (1, 2, 0)}, "step > 0"),
-    "endless": (plain, {"i": (0, math.inf)}, "low <= high"),
+    "endless": (plain, {"i": (0, float("inf"))}, "low <= high"),
     "too many steps": (plain, {"i": (0, 10**9)}, "i has 1000000001 values; a figure may have"),
+    "endless below": (plain, {"i": (float("-inf"), 1)}, "low <= high"),
+    "step below 0": (plain, {"i": (1, 2, -1)}, "step > 0"),
     "high below low": (plain, {"i": (2, 1)}, "low <= high"),
     "repeated": (lambda i: plain(), {"i": [1, 1.0]}, "shows 1 more than once"),
     "default": (lambda i=7: plain(), {"i": (1, 5)}, "default i=7 is not among 1, 2, 3, 4, 5"),
     "type of default": (lambda i=True: plain(), {"i": (1, 5)}, "default i=True is not among"),
-    "states": (lambda i, j: plain(), {"i": (1, 50), "j": (1, 50)}, "50 x 50 = 2500 states"),
-    "frames": (small, {"row": (1, 11), "column": (1, 11)}, "11 x 11 = 121 states"),
+    "states": (lambda i, j: plain(), {"i": (1, 50), "j": (1, 50)}, "2500 states.* may have 1200"),
+    "one state too many": (lambda i: plain(), {"i": (0, 1200)}, "1201 values"),
+    "frames": (small, {"row": (1, 11), "column": (1, 11)}, "11 x 11 = 121 .* have 120"),
     "number returned": (lambda i: 3, {"i": [1, 2]}, "Figure or SVG text.*returned 3"),
     "kinds differ": (sometimes, {"row": [1, 2]}, "must return"),
     "not SVG": (lambda i: "<p>no</p>", {"i": [1, 2]}, "one <svg>.*<p>"),
+    "part of SVG": (lambda i: '<text viewBox="0 0 1 1"/>', {"i": [1]}, "one <svg>.*<text>"),
     "not well-formed": (lambda i: "<svg><a></svg>", {"i": [1, 2]}, "not well-formed SVG"),
     "no viewBox": (lambda i: "<svg></svg>", {"i": [1, 2]}, "needs viewBox"),
     "sizes": (by_size, {"row": [1, 2]}, "one size"),
     "figure sizes": (figure_by_size, {"row": [1, 2]}, r"one size.*\(110, 110\), \(220, 110\)"),
-    "sprite": (large, {"row": (1, 14)}, "lower dpi or fewer states"),
+    "sprite": (large, {"row": (1, 14)}, "more than .* 16000000 in all: lower dpi"),
+    "wide sprite": (wide, {"row": [1, 2]}, "16390 x 22 px, more than 16383 px a side"),
     "variable": (colour_by_accident, {"i": [1, 2]}, "it uses --rich"),
     "click on nothing": (click('{"x": 1}'), {"row": (1, 3)}, "data-set must set controls"),
     "click beyond": (click('{"row": 4}'), {"row": (1, 3)}, "data-set must set controls"),
@@ -530,6 +659,7 @@ def test_live_figures_are_widgets_that_call_draw(live, displayed):
     sentence = "scale: 1.3, what: density, exact: on, colour: 3."
     assert reader.find("img")[0][0]["alt"] == reader.find("span", role="status")[0][1] == sentence
     assert not reader.find("script") and not reader.find("form")
+    assert widget.children[0].continuous_update is False  # drawing takes longer than dragging
 
 
 def test_live_vector_figures_are_the_stored_kind(live):

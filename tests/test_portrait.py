@@ -107,6 +107,51 @@ def test_still_holds_the_shown_rules_in_order(html_of):
     assert html_of.bundle["text/plain"].startswith("portrait: Portrait; Start (1.00, 0.50)")
 
 
+@pytest.mark.parametrize(
+    ("name", "rate", "penalty", "verdict"),
+    [
+        ("alternating", 1.99, 1, "circles for ever"),
+        ("alternating", 2.01, 1, "leaves"),
+        ("alternating, generator first", 2, 1, "leaves"),  # a Jordan block
+        ("gradient penalty", 1, 2.5, "hops for ever"),
+        ("gradient penalty, alternating", 1, 1.5, "hops for ever"),
+        ("gradient penalty", 1, 2, "comes home"),  # in two steps: both eigenvalues are 0
+        ("consensus", 1, 1, "circles for ever"),
+        ("simultaneous", 0.01, 1, "leaves"),
+        ("extragradient", 0.99, 1, "comes home"),
+        ("simultaneous", 0, 1, "stays put"),
+    ],
+)
+def test_verdicts_at_the_thresholds(html_of, name, rate, penalty, verdict):
+    tree = parsed(html_of(shown=(name,), learning_rate=rate, penalty=penalty, steps=2))
+    row = next(row for row in tree.iter("tr") if row.get("data-rule") == name)
+    assert row[-1].text == verdict
+
+
+def test_rules_with_one_verdict_are_said_together(html_of):
+    said = by_class(parsed(html_of(shown=OFFERED[:4], steps=2)), "portrait-said")[0].text
+    assert said.partition("steps. ")[2] == (
+        "Leaves: simultaneous. Circles for ever: alternating; alternating, generator first. "
+        "Comes home: implicit."
+    )
+
+
+def test_norms_are_drawn_as_long_as_they_have_a_logarithm(html_of):
+    """Home after two steps, none from the equilibrium, and up to the largest number."""
+
+    def norms(**options):
+        tree = parsed(html_of(**options))
+        line, law = (by_class(tree, look)[-1].get("d") for look in ("line", "law"))
+        return len(places(line)), len(places(law))
+
+    assert norms(start=(0, 0), steps=5) == (0, 2)
+    home = {"shown": ("gradient penalty",), "learning_rate": 1, "penalty": 2}
+    assert norms(**home, steps=5) == (2, 1)
+    far = {"shown": ("gradient penalty, alternating",), "learning_rate": 2.2, "penalty": 4}
+    drawn, law = norms(**far, steps=300)
+    assert 250 < drawn < 301 and law == 2
+
+
 def test_paths_end_where_the_plane_does(html_of):
     """Simultaneous play at rate 1 doubles its square at each step: it leaves soon, both ways."""
     tree = parsed(html_of(start=(1.0, 0.5), learning_rate=1.0, steps=60))
@@ -124,6 +169,117 @@ def test_the_plane_is_labelled_where_its_numbers_are(html_of):
     }
     assert {("−2", 80, 260), ("2", 400, 260), ("2", 232, 86), ("−2", 232, 406)} <= at
     assert len({y for words, _, y in at if words.startswith(("start", "dashed"))}) == 1
+
+
+def test_start_and_circle_of_continuous_time_lie_where_they_are_said_to(html_of):
+    plane = by_class(parsed(html_of(start=(-0.75, 2))), "portrait-plane")[0]
+    handle, flow = by_class(plane, "handle")[0], by_class(plane, "flow")[0]
+    assert handle.get("transform") == "translate(180,80)"
+    assert handle.get("data-at") == "-0.75 2.0"
+    assert handle.get("aria-valuetext") == "d −0.75, g 2.00"
+    ends = [float(handle.get(f"aria-value{end}")) for end in ("min", "now", "max")]
+    assert ends == [-3, -0.75, 3]
+    assert by_class(plane, "at")[0].text == "start (−0.75, 2.00)"
+    assert [flow.get(name) for name in ("cx", "cy")] == ["240", "240"]
+    assert float(flow.get("r")) == pytest.approx(80 * math.hypot(0.75, 2), abs=0.005)
+
+
+def eigen(tree):
+    """The picture of the eigenvalues, and how to turn its places into complex numbers."""
+    picture = by_class(tree, "portrait-eigen")[0]
+    x, y, unit = (float(by_class(picture, "circle")[0].get(name)) for name in ("cx", "cy", "r"))
+    return picture, lambda path: ((places(path) - [x, y]) / [unit, -unit]) @ [1, 1j], unit
+
+
+def test_trails_are_the_eigenvalues_at_the_rates_from_0_to_the_largest(html_of):
+    """Those of simultaneous play are 1 + ia and 1 - ia; of the implicit rule, their share."""
+    picture, numbers, unit = eigen(parsed(html_of(shown=("simultaneous", "implicit"), steps=2)))
+    simultaneous, implicit = (numbers(e.get("d")) for e in by_class(picture, "trail"))
+    rates = np.arange(23) / 10
+    exact = np.stack([1 + 1j * rates, 1 - 1j * rates], axis=1)
+    assert abs(simultaneous - exact.ravel()).max() < 0.08 / unit
+    assert abs(implicit - (exact / (1 + rates[:, None] ** 2)).ravel()).max() < 0.08 / unit
+
+
+@pytest.mark.parametrize(
+    ("name", "rate"), [("simultaneous", 0.2), ("simultaneous", 2), ("gradient penalty", 2.2)]
+)
+def test_eigenvalues_and_unit_circle_fill_their_picture(html_of, name, rate):
+    """As large as can be: something comes close to an edge, or a circle of radius 1.3 would."""
+    tree = parsed(html_of(shown=(name,), learning_rate=rate, penalty=4, steps=2))
+    picture, numbers, unit = eigen(tree)
+    values = numbers(by_class(picture, "dots")[0].get("d")) * unit
+    shares = [1.3 * unit / 112, *abs(1.1 * values.real / 172), *abs(1.1 * values.imag / 112)]
+    assert max(shares) == pytest.approx(1)
+    one, i = by_class(picture, "one")[0], by_class(picture, "i")[0]
+    assert 0 < float(one.get("x")) - (180 + unit) < 10
+    assert 0 < (134 - unit) - float(i.get("y")) < 10
+    axis = by_class(picture, "axis")[0].get("d")
+    assert axis == "M0,134H360M180,0V254"
+
+
+def test_of_real_eigenvalues_the_largest_comes_first(html_of):
+    """Those of the gradient penalty at rate 1 and penalty 5/2 solve l^2 + l / 2 = 1 / 2."""
+    options = {"shown": ("gradient penalty",), "learning_rate": 1, "penalty": 2.5, "steps": 2}
+    picture, numbers, _ = eigen(parsed(html_of(**options)))
+    values = numbers(by_class(picture, "dots")[0].get("d"))
+    assert values == pytest.approx([0.5, -1], abs=1e-6)
+
+
+def test_norms_are_labelled_where_their_lines_are(html_of):
+    picture = by_class(parsed(html_of(steps=40)), "portrait-norms")[0]
+    lines = places(by_class(picture, "grid")[0].get("d").replace("H322", ""))
+    assert lines.tolist() == [[58, height] for height in (212, 168, 124, 80, 36)]
+    ticks = by_class(picture, "tick")
+    assert {float(t.get("y")) - h for t, h in zip(ticks, lines[:, 1], strict=True)} == {6}
+    assert {float(tick.get("x")) for tick in ticks} == {50}
+    values = [float(tick.text.replace("−", "-")) for tick in ticks]
+    zero = places(by_class(picture, "zero")[0].get("d"))
+    assert zero[:, 0].tolist() == [58, 322]
+    assert zero[:, 1] == pytest.approx(np.interp(0, values, lines[:, 1]), abs=0.01)
+    words = {e.text: float(e.get("x")) for e in picture.iter() if e.text and e.get("x")}
+    assert [words[text] for text in ("0", "step", "40")] == [58, 190, 322]
+
+
+def badges(picture):
+    """The places of the rules' numbers."""
+    return np.array([places(e.get("transform"))[0] for e in by_class(picture, "badge")])
+
+
+def test_numbers_stand_apart_from_each_other_and_within_their_pictures(html_of):
+    options = {"start": (2.7, -2), "learning_rate": 0.85, "penalty": 0.6, "steps": 12}
+    tree = parsed(html_of(shown=OFFERED, **options))
+    for name, size in (("plane", (480, 480)), ("eigen", (360, 254)), ("norms", (360, 254))):
+        marks = badges(by_class(tree, f"portrait-{name}")[0])
+        assert len(marks) == 9
+        gaps = np.hypot(*(marks[:, None] - marks).reshape(-1, 2).T).reshape(9, 9)
+        assert gaps[np.triu_indices(9, 1)].min() > 20
+        assert marks.min() >= 10.9 and (size - marks).min() >= 10.9
+
+
+def test_a_number_stands_above_the_end_of_its_path(html_of):
+    """Or beside it where there is no room above, and in the norms at the right of its line."""
+    for start, shift in (((1, 0.5), (0, -21)), ((0, 3), np.array([1, 1]) * 21 / 2**0.5)):
+        tree = parsed(html_of(start=start, learning_rate=0, steps=1))
+        plane = by_class(tree, "portrait-plane")[0]
+        end = places(by_class(plane, "dots")[0].get("d"))[-1]
+        assert badges(plane)[0] - end == pytest.approx(shift, abs=0.06)
+    picture, _, _ = eigen(tree)
+    first = places(by_class(picture, "dots")[0].get("d"))[0]
+    assert badges(picture)[0] - first == pytest.approx((0, -21), abs=0.06)
+    norms = by_class(parsed(html_of()), "portrait-norms")[0]
+    end = places(by_class(norms, "line")[0].get("d"))[-1]
+    assert badges(norms)[0] == pytest.approx(end + np.array([14, 0]), abs=0.06)
+
+
+def test_numbers_at_the_norms_keep_the_order_of_their_lines(html_of):
+    norms = by_class(
+        parsed(html_of(shown=OFFERED, learning_rate=0.85, steps=12)), "portrait-norms"
+    )[0]
+    ends = [places(e.get("d"))[-1, 1] for e in by_class(norms, "line")]
+    marks = badges(norms)
+    assert set(marks[:, 0]) == {336}
+    assert np.argsort(marks[:, 1]).tolist() == np.argsort(ends, kind="stable").tolist()
 
 
 @pytest.mark.parametrize(
@@ -182,6 +338,31 @@ def test_penalty_has_a_control_where_a_rule_uses_it(html_of):
     assert slider(rules=OFFERED[:6]) == []
     assert set(PENALISED) == {name for name in RULES if "penalty" in name or name == "consensus"}
     assert RULES[:9] == OFFERED
+
+
+def test_sliders_go_as_far_as_numbers_are_allowed(html_of):
+    options = {"learning_rate": 0.35, "penalty": 1.15, "steps": 7, "shown": ("consensus",)}
+    tree = parsed(html_of(**options))
+    found = {
+        e.get("name"): [float(e.get(name)) for name in ("min", "max", "step", "value")]
+        for e in tree.iter("input")
+        if e.get("type") == "range"
+    }
+    assert found == {
+        "rate": [0, 2.2, 0.01, 0.35],
+        "penalty": [0.1, 4, 0.05, 1.15],
+        "steps": [1, 300, 1, 7],
+    }
+    assert [e.text for e in tree.iter("output")] == ["0.35", "1.15", "7"]
+    uses = [row.get("data-rule") for row in tree.iter("tr") if row.get("data-penalty") is not None]
+    assert uses == list(PENALISED)
+
+
+def test_rules_are_numbered_in_the_order_in_which_they_are_offered_here(html_of):
+    tree = parsed(html_of(rules=OFFERED[3:6], shown=OFFERED[5:3:-1]))
+    assert [e.text for e in tree.iter("b")] == ["1", "2", "3"]
+    assert [e[-1].text for e in by_class(tree, "badge")] == ["2", "3"] * 3
+    assert [row.get("class").split()[0] for row in tree.find(".//tbody")] == ["r4", "r5", "r6"]
 
 
 def test_numbers_of_the_pictures_are_the_scripts():
@@ -249,6 +430,15 @@ def test_style_keeps_what_the_portrait_needs_of_explore():
         assert needed in style
     for other in ("canvas", "select", "radio"):
         assert other not in style
+
+
+def test_script_is_all_of_the_file_but_comments():
+    source = (HELPERS / "portrait.js").read_text(encoding="utf-8")
+    script = module._script()
+    assert not re.search(r"/\*|(^|\s)//|^\s|\n\n", script, flags=re.M)
+    in_code = r"(?:function|const|let) (\w+)"
+    assert re.findall(in_code, script) == re.findall(in_code, source)
+    assert script.startswith("(function () {") and script.endswith("})();")
 
 
 def test_words_are_escaped(html_of):
