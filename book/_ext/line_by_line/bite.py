@@ -64,8 +64,8 @@ def mutation_summary(results: dict) -> str:
     part = "all" if tried == total else f"{tried:,}, drawn at random,"
     return (
         f"Of {total:,} mutations of {len(rows)} modules, {part} were tried. Tests noticed "
-        f"{caught + late:,} ({late} because they did not end in time); {equal} change nothing that "
-        f"a program can see; {left} survived. {where_measured(results)}"
+        f"{caught + late:,} ({late} because they did not end in time); {equal} change nothing "
+        f"that a program can see; {left} survived. {where_measured(results)}"
     )
 
 
