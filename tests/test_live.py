@@ -24,7 +24,7 @@ import notebooks
 import pytest
 from bs4 import BeautifulSoup
 from line_by_line.live_code import binder_place, chapter_script, is_shown, settings_script
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, WebSocketRoute
 from test_accessibility import faint
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -438,6 +438,24 @@ def test_python_that_dies_is_replaced_and_said(chapter: Page):
     )
     wait_for(chapter, "ready")
     assert run(chapter, 3, "print(1 + torch.ones(1).item())").strip() == "2.0"
+
+
+def test_python_that_does_not_hear_at_first_is_asked_again(chapter: Page, server: Server):
+    """As one may that has just started again: the first request is lost on its way."""
+    page, lost = chapter.context.new_page(), []
+
+    def lose_the_first(line: WebSocketRoute) -> None:
+        kernel = line.connect_to_server()
+        line.on_message(lambda said: kernel.send(said) if lost else lost.append(said))
+
+    page.route_web_socket("**/channels**", lose_the_first)
+    page.goto(f"{server.url}/{CHAPTER}")
+    press_live_code(page)
+    wait_for(page, "ready")
+    assert "kernel_info_request" in lost[0]
+    page.goto(f"{server.url}/book/notation.html")
+    wait_for_kernels(server, 1)
+    page.close()
 
 
 def test_page_that_is_left_leaves_no_python(chapter: Page, server: Server):

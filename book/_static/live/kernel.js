@@ -93,7 +93,8 @@
   /* A line to a kernel. `lost` is called once, when the line is cut from the other side; `died`
      when the kernel was killed and a new one, which knows nothing, is there. */
   function openLine(server, id, lost, died) {
-    const session = unique(), waiting = new Map();
+    const session = unique(), waiting = new Map(), later = () => new Promise(
+      (resolve) => setTimeout(resolve, 1000));
     const address = server.url.replace(/^http/, "ws") + `api/kernels/${id}/channels?session_id=` +
       session + (server.token ? `&token=${encodeURIComponent(server.token)}` : "");
     const socket = new WebSocket(address);
@@ -137,6 +138,16 @@
       }
     }
 
+    /* A kernel that has just started may not hear, or not be heard: it is asked until it is. */
+    async function answers() {
+      const asked = [];
+      let heard = false;
+      while (!heard) {
+        asked.push(send("kernel_info_request", {}, function () {}).then(() => true));
+        heard = await Promise.race([...asked, later()]);
+      }
+    }
+
     return new Promise(function (resolve, reject) {
       socket.onmessage = receive;
       socket.onclose = function () {
@@ -149,6 +160,7 @@
         run: (code, listen) => send("execute_request", {
           code: code, silent: false, store_history: true, user_expressions: {},
           allow_stdin: false, stop_on_error: true }, listen),
+        answers: answers,
         close: function () {
           closing = true;
           drop(failure("The line was closed."));
@@ -169,6 +181,7 @@
     const connect = async function () {
       if (line) line.close();
       line = await openLine(server, made.id, lost, died);
+      await line.answers();
     };
     try {
       await connect();
