@@ -466,8 +466,9 @@ class PixelCNN(nn.Module):
         generator: Source of the first weights.
 
     Raises:
-        ValueError: As `kernel_mask`; if there are fewer than two levels, or the dropout is not
-            from 0 to below 1; in `forward`, if images are not (batch, 1, *shape).
+        ValueError: As `kernel_mask`; if there are fewer than two levels, layers are not a whole
+            number from 0, or the dropout is not from 0 to below 1; in `forward`, if images are
+            not (batch, 1, *shape).
 
     Source: van den Oord et al. (2016b), section 2.3, with SiLU in place of gates; chapter 1.
     """
@@ -489,6 +490,7 @@ class PixelCNN(nn.Module):
         levels = require_count("the number of grey levels", levels, least=2)
         if not 0 <= dropout < 1:
             raise ValueError(f"needed a dropout from 0 to below 1, got {dropout!r}")
+        layers = require_count("the number of layers after the first", layers, least=0)
         self.levels, self.shape, self.order, self.dropout = levels, shape, order, dropout
         self.rows = MaskedConv2d("vertical-A", 1, width, first_size, order=order)
         self.left = MaskedConv2d("horizontal-A", 1, width, first_size, order=order)

@@ -233,7 +233,8 @@ def _steps(name: str, interval: Sequence[Any]) -> list[float]:
         raise ValueError(f"the control {name} has {count} values; {limit}")
     values = [low + position * step for position in range(count)]
     digits = 10 - math.floor(math.log10(step))
-    return values if whole else [round(value, digits) for value in values]
+    # The low end stays as it is: it may lie far below the step.
+    return values if whole else [values[0], *(round(value, digits) for value in values[1:])]
 
 
 def _buttons_or_menu(texts: list[str]) -> str:
@@ -456,7 +457,7 @@ def _sprite(frames: list[Image]) -> tuple[Image, int]:
     if len(sizes) > 1:
         raise ValueError(f"draw must return figures of one size; in px they are {sizes}")
     width, height = sizes[0]
-    columns = math.ceil(len(frames) * height / LONGEST_SIDE)
+    columns = math.ceil(len(frames) / max(1, LONGEST_SIDE // height))
     rows = math.ceil(len(frames) / columns)
     size = (columns * width, rows * height)
     if max(size) > LONGEST_SIDE or math.prod(size) > MOST_PIXELS:

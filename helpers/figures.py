@@ -7,6 +7,7 @@ import ast
 import html
 import inspect
 import json
+import math
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -212,11 +213,19 @@ class Panel:
         dash: str = "none",
         fill: float = 0.0,
     ) -> str:
-        """A curve through points, cut off at the plot's edges.
+        """A curve through points, cut off at the plot's edges; points not finite leave gaps.
 
         With a `fill`, the opacity of what it encloses, it is not cut and has to stay inside.
+
+        Raises:
+            ValueError: If there are not as many ys as xs; with a fill, if a point is not finite.
         """
         points = list(zip(map(float, xs), map(float, ys), strict=True))
+        finite = [all(map(math.isfinite, point)) for point in points]
+        if fill and not all(finite):
+            raise ValueError(
+                f"a filled curve needs finite points, got {points[finite.index(False)]}"
+            )
         pieces = pairwise(points) if fill else self._visible(points)
         path, last = [], None
         for start, end in pieces:
@@ -250,6 +259,8 @@ class Panel:
     def _visible(self, points: list[tuple[float, float]]) -> Iterable[tuple]:
         """The parts of a curve's segments that lie between the plot's edges."""
         for start, end in pairwise(points):
+            if not all(map(math.isfinite, start + end)):
+                continue
             low, high = 0.0, 1.0
             for a, b, (least, most) in zip(start, end, (self.xlim, self.ylim), strict=True):
                 if a == b:

@@ -326,13 +326,11 @@ class ResidualFlow(_Flow):
         z = y
         for _ in range(enough):
             moved = y - _applied(self.network, z)
-            step, size = (torch.linalg.vector_norm(v, dim=-1) for v in (moved - z, moved))
+            step, size, start = _lengths(moved - z, moved, y)
             z = moved
             if (step * rate <= eps / 2 * (1 - rate) * size).all():
                 break
-        if not (
-            step * rate <= math.sqrt(eps) * (size + torch.linalg.vector_norm(y, dim=-1))
-        ).all():
+        if not (step * rate <= math.sqrt(eps) * (size + start)).all():
             raise ValueError(
                 f"needed Lip(f) <= {rate:g}, got steps of z <- y - f(z) that do not shrink so: "
                 "claim 5.3 in more dimensions needs Lip(f) < 1"
@@ -697,6 +695,13 @@ def _norm(offset: Tensor) -> tuple[Tensor, float]:
     scale = scale.masked_fill(scale == 0, 1)
     norm = scale.squeeze(-1) * torch.linalg.vector_norm(offset / scale, dim=-1)
     return norm, norm.min().item()
+
+
+def _lengths(*vectors: Tensor) -> list[Tensor]:
+    """Euclidean lengths (...) of vectors (..., D) in a common unit, for which none overflows."""
+    unit = torch.stack([v.abs().amax(dim=-1, keepdim=True) for v in vectors]).amax(dim=0)
+    unit = unit.masked_fill(unit == 0, 1)
+    return [torch.linalg.vector_norm(v / unit, dim=-1) for v in vectors]
 
 
 def _outer_radius(image: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:

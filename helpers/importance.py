@@ -739,7 +739,7 @@ def _require_quadrature(samples: object) -> int:
 
 def _require_enumerable(terms: int) -> None:
     if terms > TERMS:
-        found = terms if terms < 10**15 else "over 10^15"
+        found = terms if terms <= 10**15 else "over 10^15"
         raise ValueError(f"needed at most {TERMS} terms to sum, got {found}: take a smaller K")
 
 

@@ -591,6 +591,14 @@ BAD_CALLS = {
         lambda: PixelCNN(2, (2, 3), generator=torch.Generator())(torch.zeros(1, 1, 3, 2)),
         r"\(batch, 1, 2, 3\), got \(1, 1, 3, 2\)",
     ),
+    "fewer than no layers": (
+        lambda: PixelCNN(layers=-1, generator=torch.Generator()),
+        "the number of layers after the first.*got -1",
+    ),
+    "half a layer": (
+        lambda: PixelCNN(layers=1.5, generator=torch.Generator()),
+        "the number of layers after the first.*got 1.5",
+    ),
     "negative dropout": (
         lambda: PixelCNN(dropout=-0.1, generator=torch.Generator()),
         "dropout from 0 to below 1, got -0.1",

@@ -244,7 +244,9 @@ def grey(level=20):
     return figure
 
 
-@pytest.mark.parametrize(("longest", "columns"), [(25, 1), (24, 2), (15, 2), (10, 3)])
+@pytest.mark.parametrize(
+    ("longest", "columns"), [(29, 1), (25, 1), (24, 2), (15, 2), (14, 3), (10, 3)]
+)
 def test_frames_lie_row_by_row_in_as_few_columns_as_fit(shown, monkeypatch, longest, columns):
     monkeypatch.setattr("helpers.explore.LONGEST_SIDE", longest)
     levels = [10, 20, 30, 40, 50]
@@ -411,6 +413,7 @@ def plain(i=None):
         ((0, 1, 0.25), "range", ["0", "0.25", "0.5", "0.75", "1"]),
         ((0.1, 0.3), "range", ["0.1", "0.2", "0.3"]),
         ((0, 1, 0.4), "range", ["0", "0.4", "0.8"]),
+        ((1e-12, 0.3, 0.1), "range", ["1e-12", "0.1", "0.2", "0.3"]),
         ([1, 10, 100], "range", ["1", "10", "100"]),
         ([np.float64(0.5), np.int64(2)], "range", ["0.5", "2"]),
         (np.array([1, 2]), "range", ["1", "2"]),

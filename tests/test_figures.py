@@ -1,6 +1,7 @@
 """Figures: every cell in its role, sources as they stand in the module, a style that is set."""
 
 import inspect
+import math
 from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
@@ -271,6 +272,10 @@ def test_a_panel_places_its_corners_and_draws_well_formed_svg():
         ([(0, -1), (2, -1)], [(10, 70), (110, 70)]),
         ([(0, 1), (2, 1)], [(10, 20), (110, 20)]),
         ([(-1, 0), (1, 2)], []),  # touches a corner
+        ([(0, 0), (1, math.nan), (1, 0), (2, 0)], [(60, 45), (110, 45)]),  # a gap
+        ([(0, 0), (1, 0), (2, -math.inf)], [(10, 45), (60, 45)]),
+        ([(math.inf, 0), (0, 0), (1, 0), (math.nan, 0)], [(10, 45), (60, 45)]),
+        ([(0, math.inf), (1, math.inf)], []),
     ],
 )
 def test_a_curve_ends_at_the_edges_of_its_panel(points, shown):
@@ -289,6 +294,15 @@ def test_a_curve_is_one_stroke_until_it_leaves():
 def test_a_curve_needs_a_y_for_each_x(ys):
     with pytest.raises(ValueError, match=r"argument 2 is (shorter|longer)"):
         PANEL.curve([0, 1], ys)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_is_filled_needs_finite_points(bad):
+    for points in ([bad, 1, 2], [0, bad, 2], [0, 1, bad]):
+        with pytest.raises(ValueError, match=rf"finite points, got \(.*{bad}"):
+            PANEL.curve(points, [0, 1, 0], fill=0.5)
+        with pytest.raises(ValueError, match=rf"finite points, got \(.*{bad}"):
+            PANEL.curve([0, 1, 2], points, fill=0.5)
 
 
 def look_of(element):

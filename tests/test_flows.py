@@ -979,6 +979,16 @@ def test_a_constant_shift_has_log_determinant_zero():
     torch.testing.assert_close(scalar.inv(z), z - 1)
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e20, 1e30])
+def test_the_residual_inverse_of_float32_looks_at_no_squares(size):
+    y = size * torch.tensor([[1.0, 2.0], [-0.3, 0.1]])  # the squares are no finite positive floats
+    torch.testing.assert_close(
+        ResidualFlow(lambda z: 0.5 * z, 0.5).inv(y) * 1.5, y, rtol=1e-6, atol=0
+    )
+    with pytest.raises(ValueError, match=r"Lip\(f\) <= 0\.5"):
+        ResidualFlow(lambda z: 1.5 * z, 0.5).inv(y)
+
+
 @pytest.mark.parametrize("rate", [0.8, 0.95])
 def test_as_many_steps_are_enough_as_the_bound_on_the_error_says(rate):
     noise = itertools.cycle([1e-13, -1e-13])  # so that no step looks like the last
@@ -1004,7 +1014,7 @@ def test_steps_end_when_what_is_left_is_below_the_last_place(slope, rate, size):
     assert small.all(-1).tolist() == [False] * (len(small) - 1) + [True]
 
 
-@pytest.mark.parametrize("size", [1e-100, 1.0, 1e100])
+@pytest.mark.parametrize("size", [1e-300, 1e-100, 1.0, 1e100, 1e300])
 def test_the_residual_inverse_goes_by_relative_errors(size):
     turn = tensor([[0.0, -0.7], [0.7, 0.0]])
     y = size * tensor([[1.0, 2.0], [-0.3, 0.1]])

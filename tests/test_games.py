@@ -414,10 +414,12 @@ def test_implicit_play_waits_for_the_slowest_of_a_batch():
     torch.testing.assert_close(y, x + 1.5 * dirac_gan().field(y), rtol=1e-12, atol=1e-12)
 
 
-def test_implicit_play_of_a_fourth_power_solves_a_cubic_equation():
-    game = Game(lambda d, g: -d.pow(4).sum() / 4)  # y + y^3 = x
-    y = play(game, rule("implicit"), 1.0, numbers([10, 5], [-68, 0], [1e6 + 100, 3]), 1)[1]
-    torch.testing.assert_close(y, numbers([2, 5], [-4, 0], [100, 3]), rtol=1e-13, atol=0)
+@pytest.mark.parametrize("unit", [2.0**-500, 1, 2.0**500])  # squares may be 0 or infinite
+def test_implicit_play_of_a_fourth_power_solves_a_cubic_equation(unit):
+    game = Game(lambda d, g: -(d / unit**0.5).pow(4).sum() / 4)  # y + y^3 = x
+    start = unit * numbers([10, 5], [-68, 0], [1e6 + 100, 3])
+    y = play(game, rule("implicit"), 1.0, start, 1)[1]
+    torch.testing.assert_close(y, unit * numbers([2, 5], [-4, 0], [100, 3]), rtol=1e-13, atol=0)
 
 
 def test_implicit_play_is_as_exact_for_large_and_small_positions():
@@ -425,7 +427,7 @@ def test_implicit_play_is_as_exact_for_large_and_small_positions():
     starts = torch.randn(50, 5, dtype=torch.float64, generator=generator)
     linear = Game(lambda d, g: d @ WEIGHT @ g - d.square().sum(), (2, 3))
     expected = play(linear, rule("implicit"), 0.3, starts, 1)[1]
-    for size in (1e-100, 1e100):
+    for size in (1e-300, 1e-100, 1e100, 1e300):
         found = play(linear, rule("implicit"), 0.3, starts * size, 1)[1]
         torch.testing.assert_close(found / size, expected, rtol=1e-12, atol=1e-14)
 

@@ -1161,6 +1161,7 @@ BAD = {
     "needed at most 2000000 terms to sum, got over 10^15": lambda: D1.tuples(10**9),
     "terms to sum, got over 10^15": lambda: D1.bound(10**12),
     "terms to sum, got 617673396283947: take": lambda: D1.tuples(31),
+    "terms to sum, got 1000000000000000: take": lambda: uniform(10).tuples(15),
     "terms to sum, got over 10^15: take a smaller K": lambda: D1.tuples(32),
     "needed at most 2000000 terms to sum, got 2000001": lambda: uniform(2_000_001).tuples(1),
     "needed a finite scale (claim 4.0), got 'a'": lambda: NormalWorld(1.5, 0.5, 0.5, "a"),
