@@ -9,6 +9,11 @@ INSTALLED := .venv/installed
 TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),https://download.pytorch.org/whl/cpu)
 TORCH := $(shell grep '^torch==' requirements.txt)
 
+# uv takes seconds where pip takes minutes. pip comes after it, because it knows settings that uv
+# does not read (an index of your own, say, in pip.conf or PIP_INDEX_URL).
+install = $(BIN)/python -m uv pip install -r $(1) -c constraints.txt || \
+  $(BIN)/python -m pip install -q -r $(1) -c constraints.txt
+
 .DEFAULT_GOAL := help
 .PHONY: help book pdf test lab serve serve-live notebooks lint bench benchmark
 .PHONY: coursework grade clean distclean
@@ -58,7 +63,7 @@ benchmark: $(INSTALLED)  ## measure run time, memory, page weight and the real m
 	$(BIN)/python -m benchmarks
 
 bench: $(INSTALLED)  ## compare flows, bounds and games with other programs, for the speed page
-	$(BIN)/python -m pip install -q -r requirements-bench.txt -c constraints.txt
+	$(call install,requirements-bench.txt)
 	$(BIN)/python -m benchmarks.flows
 	$(BIN)/python -m benchmarks.importance
 	$(BIN)/python -m benchmarks.games
@@ -86,7 +91,7 @@ release-check: $(INSTALLED)  ## what a machine can check of a release
 	@$(BIN)/python -m upkeep.release
 
 upkeep-installed: $(INSTALLED)
-	@$(BIN)/python -m pip install -q -r requirements-upkeep.txt -c constraints.txt
+	@$(call install,requirements-upkeep.txt)
 
 colab: upkeep-installed  ## run each chapter and assignment alone, with the versions of Colab
 	@$(BIN)/python -m upkeep.colab
@@ -133,9 +138,11 @@ ifneq ($(TORCH_INDEX),)
 	@$(BIN)/python -m pip install --no-deps --retries 0 --timeout 15 --index-url $(TORCH_INDEX) \
 	  '$(TORCH)' || echo "The CPU build of torch was not found there; taking PyPI's."
 endif
-	@echo "Installing the rest; the first time this takes a few minutes"
-	@$(BIN)/python -m pip install -r requirements-dev.txt -c constraints.txt || { \
+	@echo "Installing the rest; the first time this takes a minute or two"
+	@{ $(BIN)/python -m pip install --no-deps -q '$(TORCH)' && \
+	  { $(BIN)/python -m pip install -q uv -c constraints.txt; \
+	  $(call install,requirements-dev.txt); }; } || { \
 	  echo "Installing failed: see above. It needs PyPI, or another index that pip is told of" \
-	  "(PIP_INDEX_URL), and 1.5 GB of disk. What was installed stays; run the same command again."; \
+	  "(PIP_INDEX_URL), and 2 GB of disk. What was installed stays; run the same command again."; \
 	  exit 1; }
 	@touch $@

@@ -70,7 +70,7 @@ def uv() -> list[str]:
     try:
         from uv import find_uv_bin
     except ImportError:
-        raise Unavailable("uv is missing: pip install -r requirements-upkeep.txt") from None
+        raise Unavailable("uv is missing: pip install -r requirements-dev.txt") from None
     return [find_uv_bin()]
 
 
