@@ -259,6 +259,14 @@ def test_frames_lie_row_by_row_in_as_few_columns_as_fit(shown, monkeypatch, long
     assert (sprite == np.kron(sprite[::5, ::2, 0], np.ones((5, 2)))[..., None]).all()
 
 
+def test_frames_over_half_the_longest_side_lie_beside_each_other(shown, monkeypatch):
+    monkeypatch.setattr("helpers.explore.LONGEST_SIDE", 9)
+    assert html_of(shown, grey, level=[10, 20, 30], dpi=100).data()["columns"] == 3
+    monkeypatch.setattr("helpers.explore.LONGEST_SIDE", 4)
+    with pytest.raises(ValueError, match="more than 4 px a side"):
+        shown(grey, level=[10, 20, 30], dpi=100)
+
+
 def test_the_frame_of_the_default_comes_first(shown):
     bundle = shown(grey, level=[10, 20, 30])[0]
     source = Reader(bundle["text/html"]).find("img")[0][0]["src"].partition(",")[2]
@@ -272,7 +280,7 @@ def test_a_sprite_may_be_as_long_as_webp_allows():
         Image.new("RGB", (1, height)).save(io.BytesIO(), "webp", lossless=True)
 
     encode(LONGEST_SIDE)
-    with pytest.raises(ValueError, match=r"WebP limit|width or height"):
+    with pytest.raises(ValueError, match=r"WebP limit|width or height|encoding error 5"):
         encode(LONGEST_SIDE + 1)
 
 

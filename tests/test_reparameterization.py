@@ -329,6 +329,10 @@ BAD = {
     "claim 2.3 needs points and means with last axis (2,); got x (3,)": (
         lambda: log_prob_full(X3, MEAN, S)
     ),
+    "claim 2.3 needs points and means with last axis (2,); got x (4, 1)": (
+        lambda: log_prob_full(torch.ones(4, 1), MEAN, S)
+    ),
+    "last axis (2,); got x (2,) and mean (4, 1)": (lambda: log_prob_full(X, torch.ones(4, 1), S)),
     "claim 2.1 needs points and means with last axis (3,)": lambda: log_prob_diagonal(
         X3, MEAN, SCALE
     ),

@@ -6,10 +6,10 @@
     python -m upkeep.mutants --sample 25 --survivors   once more those that survived
 
 Every mutation of a helper changes one token and is tried against the tests of its module alone,
-with a time limit: in place if it is one of a function, else from a file of its own. Outcomes
-are kept in _build/upkeep/ after each trial, so a run that is stopped goes on where it was; they
-hold until the helper changes, or its tests when they say survived. The counts and all survivors
-are kept in upkeep/mutants.json. A survivor is a fault of the tests, unless
+with a time limit: first, in place, those of functions, then all others, each from a file of its
+own. Outcomes are kept in _build/upkeep/ after each trial, so a run that is stopped goes on where
+it was; they hold until the helper changes, or its tests when they say survived. The counts and
+all survivors are kept in upkeep/mutants.json. A survivor is a fault of the tests, unless
 upkeep/equivalents.toml says why the program does the same with it.
 """
 
@@ -114,6 +114,19 @@ def equivalents(root: Path = ROOT) -> dict[tuple[str, str, str], str]:
     return {(row["module"], row["old"], row["new"]): row["because"] for row in rows}
 
 
+def lines_with_reasons(root: Path = ROOT) -> set[tuple[str, int]]:
+    """Modules, and numbers of lines for which equivalents give a reason about some mutation."""
+    reasons: dict[str, set[str]] = {}
+    for module, old, _ in equivalents(root):
+        reasons.setdefault(module, set()).update(old.split("\n"))
+    return {
+        (module, number)
+        for module, lines in reasons.items()
+        for number, line in enumerate((root / module).read_text("utf8").splitlines(), start=1)
+        if line.strip() in lines
+    }
+
+
 def planned(modules: list[str], number: int | None) -> tuple[list[dict], dict[str, int]]:
     """A row for each mutation to try, with its key; and how many there are in each module."""
     rows, totals = [], {}
@@ -127,42 +140,59 @@ def planned(modules: list[str], number: int | None) -> tuple[list[dict], dict[st
 
 
 def try_mutations(rows: list[dict], log: Log, jobs: int, *, again: bool) -> None:
-    """Try what has no outcome yet; or, with `again`, once more what survived."""
+    """Try what has no outcome yet; or, with `again`, once more what survived.
+
+    Mutations of functions come first, which are quick, then those of what runs on import. Among
+    these, lines about which a reason is given come last: a survivor costs all of its tests.
+    """
     survived = {k for k, r in log.rows.items() if r["verdict"] not in CAUGHT}
     left = [r for r in rows if (r["key"] in survived if again else r["key"] not in log.rows)]
     random.Random(mutations.SEED).shuffle(left)  # so that what a stopped run tried is a sample
+    late = lines_with_reasons()
+    left.sort(key=lambda row: (row["module"], row["line"]) in late)
     groups: dict[tuple[str, ...], dict[str, dict]] = {}
     for row in left:
         tests = mutations.tests_of(ROOT, row["module"])
         groups.setdefault(tests, {})[row["key"]] = row
+    imported = []
     for tests, own in sorted(groups.items(), key=lambda group: len(group[1])):
-        for number, outcome in enumerate(outcomes(tests, own, jobs), start=1):
-            row = own[outcome.key] | {"verdict": outcome.verdict}
-            if outcome.verdict not in CAUGHT:
-                row = with_lines(row)
-                at = f"{row['module']}:{row['line']} {outcome.verdict}"
-                print(f"{number} of {len(own)}: {at}: {row['old']} -> {row['new']}", flush=True)
-            log.add(row | {"seconds": outcome.seconds, "by": outcome.why})
+        print(f"{' '.join(tests)}: {len(own)} mutations", flush=True)
+        ones = {key: mutation_of(row) for key, row in own.items()}
+        found = in_place.attempt_all(ROOT, in_place.Session(tests, ones, jobs))
+        measured, left = next(found), {}
+        for outcome in found:
+            if outcome.verdict == in_place.LEFT:
+                left[outcome.key] = own[outcome.key]
+            else:
+                note(log, own[outcome.key], outcome)
+        imported.append((tests, left, measured))
+    for tests, own, measured in imported:
+        for outcome in from_files(tests, own, jobs, measured):
+            note(log, own[outcome.key], outcome)
 
 
-def outcomes(tests: tuple[str, ...], rows: dict[str, dict], jobs: int) -> Iterator[trial.Outcome]:
-    """What became of mutations: those of functions in place, then all others."""
-    print(f"{' '.join(tests)}: {len(rows)} mutations", flush=True)
-    left, ones = [], {key: mutation_of(row) for key, row in rows.items()}
-    found = in_place.attempt_all(ROOT, in_place.Session(tests, ones, jobs))
-    measured = next(found)
-    for outcome in found:
-        if outcome.verdict == in_place.LEFT:
-            left.append(outcome.key)
-        else:
-            yield outcome
-    for module in sorted({ones[key].module for key in left}):
-        own = [key for key in left if ones[key].module == module]
+def note(log: Log, row: dict, outcome: trial.Outcome) -> None:
+    """Keep what became of a mutation, and say it if no test noticed."""
+    row = row | {"verdict": outcome.verdict}
+    if outcome.verdict not in CAUGHT:
+        row = with_lines(row)
+        at = f"{row['module']}:{row['line']} {outcome.verdict}"
+        print(f"{at}: {row['old']} -> {row['new']}", flush=True)
+    log.add(row | {"seconds": outcome.seconds, "by": outcome.why})
+
+
+def from_files(
+    tests: tuple[str, ...], rows: dict[str, dict], jobs: int, measured: Mapping[str, in_place.Ran]
+) -> Iterator[trial.Outcome]:
+    """What became of mutations of what runs on import: each module's in a file of its own."""
+    for module in sorted({row["module"] for row in rows.values()}):
+        own = {key: row for key, row in rows.items() if row["module"] == module}
         print(f"{module}: {len(own)} mutations of what runs on import", flush=True)
         order = first_those_that_use(module, measured)
         limit = 10 + 4 * require_passing([tests], jobs, order)[tests]
         trials = (
-            trial.Trial(key, {module: mutated(rows[key])}, tests, limit=limit) for key in own
+            trial.Trial(key, {module: mutated(row)}, tests, limit=limit)
+            for key, row in own.items()
         )
         yield from trial.attempt_all(ROOT, trials, jobs, order)
 

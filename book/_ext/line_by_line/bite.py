@@ -61,7 +61,9 @@ def mutation_summary(results: dict) -> str:
         sum(row[name] for row in rows)
         for name in ("mutations", "tried", "caught", "too_long", "equivalent", "survived")
     )
-    part = "all" if tried == total else f"{tried:,}, drawn at random,"
+    part = (
+        "all" if tried == total else f"{tried:,}, first those inside functions and else at random,"
+    )
     return (
         f"Of {total:,} mutations of {len(rows)} modules, {part} were tried. Tests noticed "
         f"{caught + late:,} ({late} because they did not end in time); {equal} change nothing "
