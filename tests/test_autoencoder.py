@@ -5,7 +5,14 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Independent, MultivariateNormal, Normal, Uniform, kl_divergence
+from torch.distributions import (
+    Distribution,
+    Independent,
+    MultivariateNormal,
+    Normal,
+    Uniform,
+    kl_divergence,
+)
 
 from helpers.autoencoder import Autoencoder, LatentGrid, draw_log_weights, refine_posterior
 from helpers.checks import z_limit
@@ -50,6 +57,15 @@ def test_likelihood_is_that_of_the_library(latent, features, generator):
     torch.testing.assert_close(model.log_likelihood(IMAGES, z), by_library, rtol=1e-12, atol=0)
     prior = Normal(0, 1).log_prob(z).sum(dim=-1)
     torch.testing.assert_close(model.log_joint(IMAGES, z), by_library + prior)
+
+
+@pytest.mark.parametrize("batch", [(), (3,), (2, 3), (2, 1, 3), (2, 1, 2, 3)])
+def test_points_may_have_any_batch(plane, generator, batch):
+    z = torch.randn(*batch, 2, dtype=torch.float64, generator=generator)
+    one_by_one = [plane.pixel_law(point).probs for point in z.view(-1, 2)]
+    torch.testing.assert_close(
+        plane.pixel_law(z).probs, torch.stack(one_by_one).view(*batch, 64, 17)
+    )
 
 
 def test_the_law_of_a_pixel_is_log_linear_in_shared_features(plane, generator):
@@ -160,6 +176,7 @@ def test_a_new_encoder_stands_before_the_same_frozen_decoder(plane, generator):
     assert moved == {name for name, _ in other.named_parameters() if name.startswith("encoder")}
     assert other.encode(IMAGES).mean.dtype == torch.float64
     assert [layer.weight.shape[0] for layer in other.encoder[::2]] == [3, 4]
+    assert awake(3).with_encoder((), generator=generator).encode(IMAGES).event_shape == (3,)
     assert all(p.requires_grad for p in plane.parameters())
 
 
@@ -338,6 +355,14 @@ def test_the_iteration_survives_narrow_starts_far_from_the_posterior(place):
     assert (fine.elbo(IMAGES, best) <= fine.log_prob(IMAGES)).all()
 
 
+def test_the_best_q_may_be_little_wider_than_the_grids_cells(plane):
+    coarse, fine = (LatentGrid(plane, points=points) for points in (101, 201))
+    found, best = (grid.best_diagonal(IMAGES, START) for grid in (coarse, fine))
+    assert best.stddev.min() < 1.5 * 13 / 100
+    torch.testing.assert_close(found.stddev, best.stddev, rtol=1e-4, atol=0)
+    torch.testing.assert_close(found.mean, best.mean, rtol=0, atol=1e-4)
+
+
 def test_refinement_climbs_to_the_grids_optimum(plane):
     grid, start = LatentGrid(plane), START
     best = grid.elbo(IMAGES, grid.best_diagonal(IMAGES, grid.moments(IMAGES)))
@@ -425,7 +450,7 @@ def test_images_of_another_shape_are_refused(plane, generator, shape):
             call(images)
 
 
-@pytest.mark.parametrize("level", [17, -1, 0.5, math.nan])
+@pytest.mark.parametrize("level", [17, 18, -1, 0.5, -0.5, math.nan])
 def test_grey_levels_that_are_none_are_refused(plane, level):
     images = torch.zeros(1, 1, 8, 8)
     images[0, 0, 3, 3] = level
@@ -442,8 +467,9 @@ def test_points_of_another_shape_are_refused(plane):
 
 
 def test_grids_that_cannot_be_are_refused(plane):
-    with pytest.raises(ValueError, match="two latent dimensions, got 3"):
-        LatentGrid(awake(3))
+    for latent in (1, 3):
+        with pytest.raises(ValueError, match=f"two latent dimensions, got {latent}"):
+            LatentGrid(awake(latent))
     for low, high in ((1, 1), (2, -2), (-math.inf, 1), (0, math.nan)):
         with pytest.raises(ValueError, match="finite borders, low < high"):
             LatentGrid(plane, low=low, high=high)
@@ -457,6 +483,34 @@ def test_a_q_that_the_grid_does_not_hold_is_refused(plane):
         for law in (q, full):
             with pytest.raises(ValueError, match="the grid must hold q"):
                 grid.elbo(IMAGES, law)
+
+
+class Level(Distribution):
+    """For each image a density on the plane that is the same everywhere."""
+
+    def __init__(self, density):
+        self.density = density
+        super().__init__(density.shape, (2,), validate_args=False)
+
+    def log_prob(self, z):
+        return self.density.log().expand(*z.shape[:-2], -1)
+
+
+@pytest.mark.parametrize("masses", [(1.9, 0.5), (3.0, 1.5), (0.2, 1.0), (1.0, 0.2)])
+def test_the_mass_that_is_furthest_from_one_is_named(plane, masses):
+    grid = LatentGrid(plane, low=0, high=3, points=4)  # sixteen cells of area 1
+    q = Level(torch.tensor(masses, dtype=torch.float64) / 16)
+    worst = max(masses, key=lambda mass: abs(mass - 1))
+    with pytest.raises(ValueError, match=f"its sum there must be 1, got {worst:g};"):
+        grid.elbo(IMAGES[:2], q)
+
+
+def test_sums_over_the_grid_may_be_taken_point_by_point(plane, monkeypatch):
+    grid, full = LatentGrid(plane, points=61), torch.eye(2, dtype=torch.float64).expand(12, 2, 2)
+    q = MultivariateNormal(START.mean, scale_tril=full)
+    at_once = grid.elbo(IMAGES, q)
+    monkeypatch.setattr("helpers.autoencoder.CHUNK", 1)
+    torch.testing.assert_close(grid.elbo(IMAGES, q), at_once)
 
 
 def test_a_q_of_another_shape_is_refused(plane):

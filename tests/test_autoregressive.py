@@ -471,6 +471,12 @@ def test_a_layer_adds_what_its_convolutions_give():
     assert left.unique().item() == pytest.approx(expected.item())
 
 
+def test_a_masked_layer_may_have_hundreds_of_channels():
+    layer = MaskedConv2d("B", 300, 1, 1, bias=False)
+    torch.nn.init.ones_(layer.weight)
+    assert layer(torch.ones(1, 300, 1, 1)).item() == 300
+
+
 @pytest.mark.parametrize("dropout", [0, 0.0])
 def test_without_dropout_nothing_is_drawn(dropout, generator):
     network = PixelCNN(2, (2, 2), width=1, dropout=dropout, generator=generator)
@@ -573,6 +579,10 @@ BAD_CALLS = {
     "mask for each channel": (
         lambda: apply_mask(torch.ones(1, 3, 3), [(3, 4)], GRID),
         r"matrix with odd sides, got \(1, 3, 3\)",
+    ),
+    "pixel below a wide map": (
+        lambda: receptive_field("A", (3, 4), (2, 7)),
+        r"rows 1 to 2 and columns 1 to 7, got \(3, 4\)",
     ),
     "negative layers": (lambda: two_stack_receptive_field(-1, (3, 4)), "from 0 on, got -1"),
     "one grey level": (

@@ -422,6 +422,12 @@ def test_implicit_play_of_a_fourth_power_solves_a_cubic_equation(unit):
     torch.testing.assert_close(y, unit * numbers([2, 5], [-4, 0], [100, 3]), rtol=1e-13, atol=0)
 
 
+def test_implicit_play_does_not_measure_one_position_by_another():
+    game = Game(lambda d, g: -(g * d.pow(4)).sum() / 4)  # y + g y^3 = x
+    y = play(game, rule("implicit"), (1.0, 0.0), numbers([10, 1], [1e20, 0]), 1)[1]
+    torch.testing.assert_close(y, numbers([2, 1], [1e20, 0]), rtol=1e-13, atol=0)
+
+
 def test_implicit_play_is_as_exact_for_large_and_small_positions():
     generator = torch.Generator().manual_seed(5)
     starts = torch.randn(50, 5, dtype=torch.float64, generator=generator)
