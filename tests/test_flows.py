@@ -598,7 +598,7 @@ def test_two_preimages_at_the_fold_and_a_sphere_over_the_centre():
     angles = torch.linspace(0, 6, 7, dtype=DOUBLE)
     circle = flow.centre + sphere * torch.stack([angles.cos(), angles.sin()], dim=-1)
     torch.testing.assert_close(flow(circle), flow.centre.expand(7, 2))
-    for beta in (-1.0, 2.0):
+    for beta in (-1.0, -0.6, 0.0, 2.0):
         flow = radial(2, 1.0, beta)
         assert radial_preimages(flow, flow.centre).sphere is None
 
@@ -1026,6 +1026,13 @@ def test_the_residual_inverse_goes_by_relative_errors(size):
             false.inv(points)
 
 
+def test_the_inverse_of_a_scalar_residual_map_has_the_derivative_of_one():
+    y = torch.linspace(-2, 2, 41, dtype=DOUBLE).requires_grad_()
+    z = ScalarResidualFlow(lambda z: 0.5 * z.sin()).inv(y)
+    (slope,) = torch.autograd.grad(z.sum(), y)
+    torch.testing.assert_close(slope, 1 / (1 + 0.5 * z.detach().cos()), rtol=1e-13, atol=0)
+
+
 def test_modules_serve_as_scalar_residuals(generator):
     class Wave(nn.Module):
         def __init__(self):
@@ -1192,6 +1199,10 @@ REFUSED = {
     "a false constant": (
         lambda: ResidualFlow(lambda z: 1.5 * z, 0.5).inv(tensor([[1.0, 1.0]])),
         r"Lip\(f\) <= 0\.5",
+    ),
+    "a false constant that steps grow slowly by": (
+        lambda: ResidualFlow(lambda z: -1.05 * z, 0.99).inv(tensor([[1.0, 1.0]])),
+        r"Lip\(f\) <= 0\.99",
     ),
     "network that returns nan": (
         lambda: ResidualFlow(lambda z: z * NAN, 0.5).inv(tensor([[1.0, 1.0]])),

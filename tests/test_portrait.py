@@ -22,7 +22,9 @@ HEAVIEST = 29_000  # bytes of the default portrait: style, script and still
 def html_of(monkeypatch):
     def call(*args, **options):
         bundles = []
-        monkeypatch.setattr(IPython.display, "display", lambda b, raw: bundles.append(b))
+        monkeypatch.setattr(
+            IPython.display, "display", lambda b, raw: bundles.append(b if raw else {})
+        )
         portrait(*args, **{"title": "Portrait", **options})
         call.bundle = bundles[0]
         return bundles[0]["text/html"]
@@ -142,6 +144,7 @@ def test_norms_are_drawn_as_long_as_they_have_a_logarithm(html_of):
     def norms(**options):
         tree = parsed(html_of(**options))
         line, law = (by_class(tree, look)[-1].get("d") for look in ("line", "law"))
+        assert "inf" not in line
         return len(places(line)), len(places(law))
 
     assert norms(start=(0, 0), steps=5) == (0, 2)
@@ -241,6 +244,27 @@ def test_norms_are_labelled_where_their_lines_are(html_of):
     assert [words[text] for text in ("0", "step", "40")] == [58, 190, 322]
 
 
+def test_norms_that_only_grow_or_only_shrink_are_seen_from_0(html_of):
+    for rule, end in (("simultaneous", 0), ("implicit", -1)):
+        picture = by_class(parsed(html_of(shown=(rule,), steps=40)), "portrait-norms")[0]
+        ticks = [float(t.text.replace("−", "-")) for t in by_class(picture, "tick")]
+        assert ticks[end] == 0
+
+
+def test_words_stand_within_their_pictures(html_of):
+    tree = parsed(html_of(shown=OFFERED))
+    for name, (width, height) in (
+        ("plane", (480, 480)),
+        ("eigen", (360, 254)),
+        ("norms", (360, 254)),
+    ):
+        picture = by_class(tree, f"portrait-{name}")[0]
+        words = [e for e in picture.iter() if e.text and e.get("x")]
+        assert len(words) >= 3
+        for word in words:
+            assert 0 <= float(word.get("x")) <= width and 0 <= float(word.get("y")) <= height
+
+
 def badges(picture):
     """The places of the rules' numbers."""
     return np.array([places(e.get("transform"))[0] for e in by_class(picture, "badge")])
@@ -255,6 +279,19 @@ def test_numbers_stand_apart_from_each_other_and_within_their_pictures(html_of):
         gaps = np.hypot(*(marks[:, None] - marks).reshape(-1, 2).T).reshape(9, 9)
         assert gaps[np.triu_indices(9, 1)].min() > 20
         assert marks.min() >= 10.9 and (size - marks).min() >= 10.9
+
+
+def test_numbers_of_lines_with_one_end_stay_in_the_picture(html_of):
+    tree = parsed(html_of(shown=OFFERED, learning_rate=0.05, penalty=4, steps=300))
+    norms = by_class(tree, "portrait-norms")[0]
+    ends = [places(e.get("d"))[-1, 1] for e in by_class(norms, "line")]
+    assert sum(abs(end - 80) < 1.5 for end in ends) == 6
+    assert badges(norms)[:, 1].min() >= 10.9
+
+
+def test_the_number_of_a_pair_of_eigenvalues_stands_at_the_upper_one(html_of):
+    picture = eigen(parsed(html_of(shown=("simultaneous",), learning_rate=1)))[0]
+    assert badges(picture)[0, 1] < float(by_class(picture, "circle")[0].get("cy"))
 
 
 def test_a_number_stands_above_the_end_of_its_path(html_of):
@@ -289,6 +326,7 @@ def test_numbers_at_the_norms_keep_the_order_of_their_lines(html_of):
         (0, 4.5, [0, 2, 4, 6, 8]),
         (-0.01, 0.03, [-0.01, 0, 0.01, 0.02, 0.03]),
         (-3, 0, [-3, -2, -1, 0, 1]),
+        (0, 18, [0, 5, 10, 15, 20]),
         (0, 40, [0, 10, 20, 30, 40]),
     ],
 )
@@ -307,6 +345,10 @@ def test_field_turns_clockwise_as_the_game_does(html_of):
     assert len(arrows) == 36
     middle = arrows[:, :2] + arrows[:, 2:] / 2
     d, g = (middle[:, 0] - 240) / 80, (240 - middle[:, 1]) / 80
+    ticks = np.arange(-2.5, 3)
+    assert np.stack([d, g]) == pytest.approx(
+        np.stack([ticks.repeat(6), np.tile(ticks, 6)]), abs=0.01
+    )
     across, up = arrows[:, 2], -arrows[:, 3]
     assert abs(np.stack([across - 11 * g, up + 11 * d])).max() < 0.2
 
@@ -464,6 +506,7 @@ BAD = {
     "start of words": ({"start": ("a", "b")}, "got 'a'"),
     "start of three": ({"start": (1, 2, 3)}, r"a start \(d, g\); got \(1, 2, 3\)"),
     "start of one": ({"start": 1.0}, r"a start \(d, g\); got 1.0"),
+    "start of one in a row": ({"start": (1,)}, r"a start \(d, g\); got \(1,\)"),
     "start a word": ({"start": "dg"}, r"a start \(d, g\); got 'dg'"),
     "negative rate": ({"learning_rate": -0.01}, "learning rate .*from 0 to 2.2; got -0.01"),
     "large rate": ({"learning_rate": 2.21}, "from 0 to 2.2; got 2.21"),

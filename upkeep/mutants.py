@@ -3,7 +3,7 @@
     python -m upkeep.mutants --wrong-versions          the catalogue of wrong versions
     python -m upkeep.mutants --sample 25 --jobs 2      25 mutations of each helper, the same ones
     python -m upkeep.mutants                           the catalogue and every mutation: some hours
-    python -m upkeep.mutants --sample 25 --survivors   once more those that survived
+    python -m upkeep.mutants --mutations --survivors   once more survivors without a reason
 
 Every mutation of a helper changes one token and is tried against the tests of its module alone,
 with a time limit: first, in place, those of functions, then all others, each from a file of its
@@ -20,7 +20,7 @@ import os
 import random
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -114,6 +114,13 @@ def equivalents(root: Path = ROOT) -> dict[tuple[str, str, str], str]:
     return {(row["module"], row["old"], row["new"]): row["because"] for row in rows}
 
 
+def unexplained(rows: Iterable[dict]) -> list[dict]:
+    """Rows of mutations that no test noticed and for which no reason is given."""
+    reasons = equivalents()
+    survivors = (row for row in rows if row["verdict"] not in CAUGHT)
+    return [row for row in survivors if (row["module"], row["old"], row["new"]) not in reasons]
+
+
 def lines_with_reasons(root: Path = ROOT) -> set[tuple[str, int]]:
     """Modules, and numbers of lines for which equivalents give a reason about some mutation."""
     reasons: dict[str, set[str]] = {}
@@ -140,12 +147,12 @@ def planned(modules: list[str], number: int | None) -> tuple[list[dict], dict[st
 
 
 def try_mutations(rows: list[dict], log: Log, jobs: int, *, again: bool) -> None:
-    """Try what has no outcome yet; or, with `again`, once more what survived.
+    """Try what has no outcome yet; or, with `again`, once more what survived without a reason.
 
     Mutations of functions come first, which are quick, then those of what runs on import. Among
     these, lines about which a reason is given come last: a survivor costs all of its tests.
     """
-    survived = {k for k, r in log.rows.items() if r["verdict"] not in CAUGHT}
+    survived = {row["key"] for row in unexplained(log.rows.values())}
     left = [r for r in rows if (r["key"] in survived if again else r["key"] not in log.rows)]
     random.Random(mutations.SEED).shuffle(left)  # so that what a stopped run tried is a sample
     late = lines_with_reasons()
@@ -250,7 +257,7 @@ def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--module", help="only modules with this in their path; nothing is kept")
     parser.add_argument("--count", action="store_true", help="try nothing, count what was tried")
     parser.add_argument(
-        "--survivors", action="store_true", help="try only what survived, once more"
+        "--survivors", action="store_true", help="try once more what survived without a reason"
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     return parser.parse_args(words)
