@@ -132,7 +132,7 @@ def with_this_python(root: Path) -> None:
     (packages,) = (root / ".venv").glob("lib/python*/site-packages")
     here = Path(sys.prefix, packages.relative_to(root / ".venv"))
     (packages / "this_python.pth").write_text(f"{here}\n", "utf8")
-    for name in ("ruff", "jupyter"):
+    for name in ("ruff", "jupyter", "alembic"):
         (root / ".venv/bin" / name).symlink_to(Path(sys.prefix, "bin", name))
     (root / ".venv/installed").touch()
 
