@@ -56,17 +56,15 @@ class Log:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def require_passing(
-    files: list[tuple[str, ...]], jobs: int, order: Mapping[str, int] | None = None
-) -> dict[tuple[str, ...], float]:
-    """Seconds that unchanged tests take, in the order of their places.
+def require_passing(files: list[tuple[str, ...]], jobs: int) -> dict[tuple[str, ...], float]:
+    """Seconds that unchanged tests take.
 
     Raises:
         ValueError: If some do not pass: then nothing could be learned from their failing.
     """
     every = [trial.Trial(" ".join(tests), {}, tests, limit=900) for tests in set(files)]
     seconds = {}
-    for outcome in trial.attempt_all(ROOT, every, jobs, order):
+    for outcome in trial.attempt_all(ROOT, every, jobs):
         if outcome.verdict != "survived":
             raise ValueError(f"{outcome.key} fails on unchanged code: {outcome.why}")
         seconds[tuple(outcome.key.split(" "))] = outcome.seconds
@@ -192,11 +190,11 @@ def from_files(
     tests: tuple[str, ...], rows: dict[str, dict], jobs: int, measured: Mapping[str, in_place.Ran]
 ) -> Iterator[trial.Outcome]:
     """What became of mutations of what runs on import: each module's in a file of its own."""
+    limit = 10 + 4 * require_passing([tests], jobs)[tests] if rows else 0
     for module in sorted({row["module"] for row in rows.values()}):
         own = {key: row for key, row in rows.items() if row["module"] == module}
         print(f"{module}: {len(own)} mutations of what runs on import", flush=True)
         order = first_those_that_use(module, measured)
-        limit = 10 + 4 * require_passing([tests], jobs, order)[tests]
         trials = (
             trial.Trial(key, {module: mutated(row)}, tests, limit=limit)
             for key, row in own.items()

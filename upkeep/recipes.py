@@ -132,8 +132,9 @@ def with_this_python(root: Path) -> None:
     (packages,) = (root / ".venv").glob("lib/python*/site-packages")
     here = Path(sys.prefix, packages.relative_to(root / ".venv"))
     (packages / "this_python.pth").write_text(f"{here}\n", "utf8")
-    for name in ("ruff", "jupyter", "alembic"):
-        (root / ".venv/bin" / name).symlink_to(Path(sys.prefix, "bin", name))
+    for program in Path(sys.prefix, "bin").iterdir():
+        if not (link := root / ".venv/bin" / program.name).exists():
+            link.symlink_to(program)
     (root / ".venv/installed").touch()
 
 
