@@ -19,6 +19,8 @@ from filelock import FileLock
 from notebooks import KERNEL_ENVIRONMENT
 from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
 
+from tests.kept import Kept
+
 if TYPE_CHECKING:
     import torch
 
@@ -32,8 +34,8 @@ os.environ |= KERNEL_ENVIRONMENT  # nbval's kernels then run as those of `make b
 
 LONGEST = (
     "test_build.py",
-    "test_site.py",
     "test_marking.py",
+    "test_site.py",
     "test_live.py",
     "test_book.py",
     "test_pdf.py",
@@ -46,10 +48,24 @@ LONGEST = (
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what nbval executes, for the site."""
+    config.pluginmanager.register(Kept(ROOT))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the files that take longest, so that no process ends alone with one of them."""
+    """Start with the chapters, and then with the files that take longest.
+
+    The site then needs no second execution, and no process ends alone with a long file.
+    """
     order = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+    def place(item: pytest.Item) -> int:
+        if item.path.suffix == ".ipynb":
+            return -1
+        return order.get(item.path.name, len(order))
+
+    items.sort(key=place)
 
 
 def pytest_collection_finish() -> None:

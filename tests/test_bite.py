@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
@@ -471,6 +472,10 @@ def test_no_mutation_survives_without_a_reason():
     for row in found["modules"]:
         known = row["caught"] + row["too_long"] + row["equivalent"] + row["survived"]
         assert 4 <= row["tried"] == known, row
+        letters = Counter("".join(row["outcomes"]))
+        assert letters.total() == row["mutations"]
+        assert [letters[x] for x in "cl"] == [row["caught"], row["too_long"]]
+        assert letters["s"] == row["equivalent"] and letters["n"] == 0
 
 
 def test_alarms_are_not_more_than_designed():

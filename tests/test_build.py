@@ -111,6 +111,55 @@ def test_first_build_has_results_links_and_ledger(built_book):
     assert "holds" in page(built_book, "ledger")
 
 
+KEEPER = """import sys
+from pathlib import Path
+sys.path[:0] = {paths}
+from kept import Kept
+def pytest_configure(config):
+    config.pluginmanager.register(Kept(Path(__file__).parent))
+"""
+SHOWN = """import sys
+from matplotlib import pyplot
+print("one"); print("two", flush=True); print("three", file=sys.stderr)
+figure = pyplot.figure(figsize=(1, 1)); pyplot.show()
+{"text": total(1, 2)}"""
+
+
+def run_nbval(root: Path, expect: int) -> None:
+    """Have nbval execute the chapter as `make test` does."""
+    paths = [str(ROOT / "tests"), str(ROOT / "tools")]
+    (root / "conftest.py").write_text(KEEPER.format(paths=paths))
+    plain = ["-p", "no:cacheprovider", "-p", "no:xdist", "-c", os.devnull, "--rootdir", str(root)]
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", *plain]
+    command.append(str(root / "book/one.ipynb"))
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert result.returncode == expect, result.stdout + result.stderr
+
+
+def test_what_nbval_executed_is_not_executed_again_for_the_site(small_book):
+    path = small_book / "book/one.ipynb"
+    nbformat.write(chapter(SHOWN), path)
+    run_nbval(small_book, expect=0)
+    values = notebooks.bootstrap_values(small_book)
+    found = notebooks.canonical(notebooks.executed(small_book, path), values)
+    again = notebooks.canonical(notebooks.run(path, notebooks.Progress()), values)
+    assert nbformat.writes(found) == nbformat.writes(again)
+    assert len(found.cells[-1].outputs) == 4
+    assert "executed" not in run_build(small_book, expect=0)
+    assert "three" in page(small_book, "one")
+    assert notebooks.seconds_of(small_book, path) > 0
+
+
+def test_of_a_chapter_that_nbval_refuses_nothing_is_kept(small_book):
+    path = small_book / "book/one.ipynb"
+    stored = chapter("total(1, 2)")
+    stored.cells[-1].execution_count = 3
+    stored.cells[-1].outputs = [v4.new_output("execute_result", {"text/plain": "4"})]
+    nbformat.write(stored, path)
+    run_nbval(small_book, expect=1)
+    assert notebooks.executed(small_book, path) is None
+
+
 def test_edits_of_text_and_claims_show_and_execute_nothing(small_book):
     path = small_book / "book/one.ipynb"
     text = path.read_text().replace("A small book", "A changed book")

@@ -8,13 +8,13 @@
 Every mutation of a helper changes one token and is tried against the tests of its module alone,
 with a time limit: first, in place, those of functions, then all others, each from a file of its
 own. Outcomes are kept in _build/upkeep/ after each trial, so a run that is stopped goes on where
-it was; they hold until the helper changes, or its tests when they say survived. The counts and
-all survivors are kept in upkeep/mutants.json. A survivor is a fault of the tests, unless
+it was; they hold until the helper changes, or its tests when they say survived. At the end, or
+with --count, all that is known goes to upkeep/mutants.json: counts, a letter for each mutation,
+and the survivors. A clone goes on from there. A survivor is a fault of the tests, unless
 upkeep/equivalents.toml says why the program does the same with it.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import random
@@ -26,34 +26,14 @@ from pathlib import Path
 
 from line_by_line.bite import CAUGHT
 
-from upkeep import in_place, mutations, trial, wrong_versions
+from upkeep import in_place, mutations, outcomes, trial, wrong_versions
+from upkeep.outcomes import Log
 from upkeep.results import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path("upkeep/mutants.json")
 LOG = Path("_build/upkeep/mutants.jsonl")
 EQUIVALENTS = Path("upkeep/equivalents.toml")
-
-
-def digest(*texts: str) -> str:
-    """A short name for texts, another one when they change."""
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
-
-
-class Log:
-    """Outcomes of earlier trials, a line each."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = path.read_text("utf8").splitlines() if path.exists() else []
-        self.rows = {row["key"]: row for row in map(json.loads, lines)}
-
-    def add(self, row: dict) -> None:
-        """Keep an outcome; a later one of the same key counts."""
-        self.rows[row["key"]] = row
-        with self.path.open("a", encoding="utf8") as file:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def require_passing(files: list[tuple[str, ...]], jobs: int) -> dict[tuple[str, ...], float]:
@@ -132,16 +112,25 @@ def lines_with_reasons(root: Path = ROOT) -> set[tuple[str, int]]:
     }
 
 
-def planned(modules: list[str], number: int | None) -> tuple[list[dict], dict[str, int]]:
-    """A row for each mutation to try, with its key; and how many there are in each module."""
-    rows, totals = [], {}
-    for module in modules:
-        source = (ROOT / module).read_text("utf8")
-        every = mutations.mutations(module, source)
-        totals[module], name = len(every), digest(source)
-        for one in mutations.sample(every, number):
-            rows.append({"key": f"{name} {one.operator} {one.occurrence}", **asdict(one)})
-    return rows, totals
+def rows_of(module: str) -> list[dict]:
+    """A row for each mutation of a module, with the key of its outcome."""
+    source = (ROOT / module).read_text("utf8")
+    name = outcomes.digest(source)
+    return [
+        {"key": f"{name} {one.operator} {one.occurrence}", **asdict(one)}
+        for one in mutations.mutations(module, source)
+    ]
+
+
+def stored(every: Mapping[str, list[dict]]) -> list[dict]:
+    """Outcomes that came with the book, of modules that are as they were then."""
+    found = json.loads((ROOT / RESULTS).read_text("utf8"))["mutations"]
+    counts = {row["module"]: row for row in found["modules"]}
+    return [
+        row
+        for module, rows in every.items()
+        for row in outcomes.read(rows, counts.get(module, {}), found["survivors"])
+    ]
 
 
 def try_mutations(rows: list[dict], log: Log, jobs: int, *, again: bool) -> None:
@@ -225,24 +214,25 @@ def with_lines(row: dict) -> dict:
     return row | {"old": old, "new": new}
 
 
-def counted(rows: list[dict], totals: dict[str, int], log: Log) -> dict:
-    """Counts by module, and the survivors with the reasons of those that are equivalent."""
+def counted(every: Mapping[str, list[dict]], known: Mapping[str, dict]) -> dict:
+    """Counts and outcomes by module; and the survivors, with a reason where there is one."""
     reasons, survivors, modules = equivalents(), [], []
-    for module, total in totals.items():
-        own = [row for row in rows if row["module"] == module and row["key"] in log.rows]
-        own = [log.rows[row["key"]] for row in own]
+    names = ("module", "line", "operator", "occurrence", "old", "new", "verdict")
+    for module, rows in every.items():
+        own = [known[row["key"]] for row in rows if row["key"] in known]
         verdicts = Counter(row["verdict"] for row in own)
-        left = [row for row in own if row["verdict"] not in CAUGHT]
-        survivors += [
-            {name: row[name] for name in ("module", "line", "operator", "old", "new", "verdict")}
+        left = [
+            {name: row[name] for name in names}
             | {"equivalent": reasons.get((module, row["old"], row["new"]))}
-            for row in left
+            for row in own
+            if row["verdict"] not in CAUGHT
         ]
-        equal = sum(s["module"] == module and bool(s["equivalent"]) for s in survivors)
-        counts = {"module": module, "mutations": total, "tried": len(own)}
-        caught, late = verdicts["caught"], verdicts["too long"]
-        counts |= {"caught": caught, "too_long": late, "equivalent": equal}
-        modules.append(counts | {"survived": len(left) - equal})
+        survivors += left
+        equal = sum(bool(row["equivalent"]) for row in left)
+        counts = {"module": module, "mutations": len(rows), "tried": len(own)}
+        counts |= {"caught": verdicts["caught"], "too_long": verdicts["too long"]}
+        counts |= {"equivalent": equal, "survived": len(left) - equal}
+        modules.append(counts | outcomes.spelled(rows, known))
     return {"modules": modules, "survivors": survivors}
 
 
@@ -252,7 +242,7 @@ def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--wrong-versions", action="store_true", help="the catalogue alone")
     parser.add_argument("--mutations", action="store_true", help="the mutations alone")
     parser.add_argument("--sample", type=int, help="so many of each module; all if left out")
-    parser.add_argument("--module", help="only modules with this in their path; nothing is kept")
+    parser.add_argument("--module", help="only modules with this in their path")
     parser.add_argument("--count", action="store_true", help="try nothing, count what was tried")
     parser.add_argument(
         "--survivors", action="store_true", help="try once more what survived without a reason"
@@ -272,18 +262,20 @@ def main() -> None:
         wrong += [f"{row['claim']} {row['says']}: {row['verdict']}" for row in missed]
         print(f"{len(found) - len(missed)} of {len(found)} wrong versions caught")
     if both or arguments.mutations:
-        modules = [m for m in mutations.helpers(ROOT) if (arguments.module or "") in m]
-        rows, totals = planned(modules, arguments.sample)
-        log = Log(ROOT / LOG)
+        every = {module: rows_of(module) for module in mutations.helpers(ROOT)}
+        asked = {m: rows for m, rows in every.items() if (arguments.module or "") in m}
+        log = Log(ROOT / LOG, stored(every))
         if not arguments.count:
+            samples = (mutations.sample(rows, arguments.sample) for rows in asked.values())
+            rows = [row for some in samples for row in some]
             try_mutations(rows, log, arguments.jobs, again=arguments.survivors)
-        found = counted(rows, totals, log)
-        if not arguments.module:
-            keep(ROOT / RESULTS, "mutations", found)
+        found = counted(asked, log.rows)
+        keep(ROOT / RESULTS, "mutations", counted(every, log.rows))
         left = [row for row in found["survivors"] if not row["equivalent"]]
         wrong += [f"{row['module']}:{row['line']}: {row['old']} -> {row['new']}" for row in left]
         tried = sum(row["tried"] for row in found["modules"])
-        print(f"{tried} of {len(rows)} mutations tried, {len(left)} survived without a reason")
+        number = sum(row["mutations"] for row in found["modules"])
+        print(f"{tried} of {number} mutations tried, {len(left)} survived without a reason")
     raise SystemExit("\n".join(["Not noticed:", *wrong]) if wrong else 0)
 
 

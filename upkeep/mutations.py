@@ -92,11 +92,11 @@ def annotated(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     ]
 
 
-def sample(found: list[Mutation], number: int | None) -> list[Mutation]:
-    """So many of the mutations, the same ones in every run; all if there is no number."""
+def sample(found: list, number: int | None) -> list:
+    """So many of a module's mutations, the same ones in every run; all if there is no number."""
     if number is None or number >= len(found):
         return found
-    chosen = random.Random(f"{SEED} {found[0].module}").sample(range(len(found)), number)
+    chosen = random.Random(f"{SEED} {len(found)}").sample(range(len(found)), number)
     return [found[index] for index in sorted(chosen)]
 
 

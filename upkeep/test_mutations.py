@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from line_by_line.bite import CAUGHT
 
-from upkeep import in_place, mutants, mutations
+from upkeep import in_place, mutants, mutations, outcomes
 from upkeep.trial import Outcome
 
 SOURCE = '''
@@ -176,23 +177,62 @@ def test_in_place_tests_have_to_pass_each_alone(tmp_path):
 
 
 def test_outcomes_are_found_again(tmp_path):
-    log = mutants.Log(tmp_path / "kept" / "log.jsonl")
+    log = outcomes.Log(tmp_path / "kept" / "log.jsonl")
     log.add({"key": "a", "verdict": "survived"})
     log.add({"key": "a", "verdict": "caught"})
-    assert mutants.Log(log.path).rows == {"a": {"key": "a", "verdict": "caught"}}
+    assert outcomes.Log(log.path).rows == {"a": {"key": "a", "verdict": "caught"}}
+    stored = [{"key": "a", "verdict": "survived"}, {"key": "b", "verdict": "survived"}]
+    assert [r["verdict"] for r in outcomes.Log(log.path, stored).rows.values()] == [
+        "caught",
+        "survived",
+    ]
 
 
-def test_survivors_count_unless_there_is_a_reason(tmp_path, monkeypatch):
-    row = {"module": "m.py", "line": 1, "operator": "o", "old": "x", "new": "y"}
-    rows = [row | {"key": str(n), "new": f"y{n}"} for n in range(3)]
-    log = mutants.Log(tmp_path / "log.jsonl")
-    for one, verdict in zip(rows, ("caught", "survived", "survived"), strict=True):
-        log.add(one | {"verdict": verdict})
+def rows_of_a_module(number: int) -> list[dict]:
+    """So many mutations of m.py, each of a line of its own."""
+    row = {"module": "m.py", "operator": "o"}
+    return [row | {"key": f"k{n}", "occurrence": n, "line": n} for n in range(number)]
+
+
+def known(rows: list[dict], verdicts: list[str]) -> dict[str, dict]:
+    """Outcomes by key; of what was not noticed with the lines that change."""
+    changed = [{"old": "x", "new": f"y{row['occurrence']}"} for row in rows]
+    pairs = zip(rows, verdicts, changed, strict=False)
+    return {
+        row["key"]: row | {"verdict": verdict} | ({} if verdict in CAUGHT else lines)
+        for row, verdict, lines in pairs
+    }
+
+
+def test_survivors_count_unless_there_is_a_reason(monkeypatch):
+    rows = rows_of_a_module(9)
+    found = known(rows, ["caught", "survived", "survived", "too long"])
     monkeypatch.setattr(mutants, "equivalents", lambda: {("m.py", "x", "y2"): "the same"})
-    result = mutants.counted(rows, {"m.py": 9}, log)
+    result = mutants.counted({"m.py": rows}, found)
     assert [s["equivalent"] for s in result["survivors"]] == [None, "the same"]
     (counts,) = result["modules"]
-    assert [counts[k] for k in ("caught", "equivalent", "survived", "tried")] == [1, 1, 1, 3]
+    names = ("mutations", "caught", "too_long", "equivalent", "survived", "tried")
+    assert [counts[name] for name in names] == [9, 1, 1, 1, 1, 4]
+    assert counts["outcomes"] == ["cssl....."]
+
+
+def test_what_is_stored_is_known_in_every_clone():
+    rows = rows_of_a_module(200)
+    found = known(rows, ["caught", "survived", "too long", "no result"] * 40)
+    result = mutants.counted({"m.py": rows}, found)
+    (counts,) = result["modules"]
+    assert {len(line) for line in counts["outcomes"]} == {90, 20}
+    again = outcomes.read(rows, counts, result["survivors"])
+    assert {row["key"]: row for row in again} == found
+
+
+def test_what_is_stored_of_other_mutations_is_forgotten():
+    rows = rows_of_a_module(5)
+    (counts,) = mutants.counted({"m.py": rows}, known(rows, ["caught"] * 5))["modules"]
+    assert len(outcomes.read(rows, counts, [])) == 5
+    changed = [row | {"key": "another " + row["key"]} for row in rows]
+    assert outcomes.read(changed, counts, []) == outcomes.read(rows[:4], counts, []) == []
+    assert outcomes.read(rows, {"module": "m.py"}, []) == []  # stored before letters were
 
 
 def test_reasons_are_of_lines_that_stand_there():
