@@ -471,9 +471,8 @@ def test_no_mutation_survives_without_a_reason():
     assert {row["survived"] for row in found["modules"]} == {0}
     for row in found["modules"]:
         known = row["caught"] + row["too_long"] + row["equivalent"] + row["survived"]
-        assert 4 <= row["tried"] == known, row
-        letters = Counter("".join(row["outcomes"]))
-        assert letters.total() == row["mutations"]
+        assert min(40, row["mutations"]) <= row["tried"] == known, row
+        letters = Counter("".join(row["outcomes"].values()))
         assert [letters[x] for x in "cl"] == [row["caught"], row["too_long"]]
         assert letters["s"] == row["equivalent"] and letters["n"] == 0
 

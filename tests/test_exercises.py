@@ -4,7 +4,7 @@ import math
 import re
 from collections import Counter
 from functools import partial
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
@@ -115,6 +115,28 @@ def test_each_misconception_gets_its_own_sentence(number, sentence, wrong):
     assert feedback(number, wrong) == (False, f"✗ Not yet. {sentence}")
 
 
+@pytest.mark.parametrize(
+    "number",
+    # in 1.4 pixels may agree; other judges have no closure of this kind
+    [
+        n
+        for n, e in EXERCISES.items()
+        if "misconceptions" in e.judge.__code__.co_freevars and n != "1.4"
+    ],
+)
+def test_no_wrong_version_stands_behind_an_equal_one(number):
+    """Two versions that agree wherever answers are compared: one of them is never reached."""
+    judge = EXERCISES[number].judge
+    names = zip(judge.__code__.co_freevars, judge.__closure__ or (), strict=True)
+    closure = {name: cell.cell_contents for name, cell in names}
+    given, values = closure["instances"], []
+    for versions in closure["misconceptions"].values():
+        for wrong in versions if isinstance(versions, list) else [versions]:
+            values.append([wrong(*instance) for instance in given])
+    for one, other in combinations(values, 2):
+        assert not exercises._agree(one, other, closure["tolerance"])
+
+
 def test_sentences_are_distinct():
     """A wrong answer to one exercise has one sentence, so no two versions hide each other."""
     assert len({(number, sentence) for number, sentence, _ in CATALOGUE}) >= 25
@@ -126,7 +148,9 @@ def test_sentences_are_distinct():
         ((0, 1), "grows by 1 along the open offset (d, e) = (1, 1)"),
         ((1, -1), "grows by 1 along the open offset (d, e) = (0, -1)"),
         ((1, 0), "along the open offset (d, e) = (1, -1)"),
+        ((1, 1), "grows by 1 along the open offset (d, e) = (1, 0)"),
         ((-1, 0), "has the value -1: a path may end there"),
+        ((-3, 1), "has the value -1: a path may end there"),
         ((0, 0), "has the value 0"),
     ],
 )
@@ -149,6 +173,10 @@ def test_exactly_the_valid_certificates_are_accepted():
     [
         ("1.1", 32, "Needed a set of pixels such as {(3, 1), (4, 2)}; got 32"),
         ("1.1", {32}, "got {32}"),
+        ("1.1", {(3, 2, 1)}, "Needed a set of pixels"),
+        ("2.4", [[1.0, 0.0], [math.nan, 1.0]], "Needed a 2 by 2 matrix"),
+        ("2.4", np.array([[1j, 0], [1, 1]]), "Needed a 2 by 2 matrix"),
+        ("2.4", np.eye(3), "Needed a 2 by 2 matrix"),
         ("1.2", {(3, 2)}, "Needed a function of (kinds, pixel, shape, order, size)"),
         ("1.3", {1, 2}, "Needed a set of pairs of layers"),
         ("1.5", (1, 2, 3), "Needed two whole numbers (a, b)"),
@@ -215,9 +243,11 @@ def test_no_feedback_holds_the_solution(number):
 
 def test_check_answer_shows_the_feedback_and_leaves_a_record(monkeypatch):
     shown = []
-    monkeypatch.setattr(exercises, "display", lambda *a, **k: shown.append((*a, k["metadata"])))
+    monkeypatch.setattr(exercises, "display", lambda *a, **k: shown.append((*a, k)))
     assert chapter_1.check_answer("1.3", {(2, 3)}) is None
-    bundle, metadata = shown[0]
+    bundle, settings = shown[0]
+    metadata = settings["metadata"]
+    assert settings["raw"]  # the bundle is what is shown, not its own representation
     assert bundle["text/plain"].startswith("Exercise 1.3: ✗ Not yet. Turn it round")
     assert metadata["book"]["claim"] == "1.3"
     assert metadata["book"]["anchor"] == "exercise-1-3"
@@ -227,6 +257,23 @@ def test_the_leak_instances_hold_both_kinds():
     answers = [solutions_1.my_leak_detector(*instance) for instance in chapter_1._leak_instances()]
     assert {True, False} == set(answers)
     assert answers == [chapter_1.leaks(*instance) for instance in chapter_1._leak_instances()]
+
+
+def test_up_to_six_numbers_are_told_in_full():
+    six, seven = torch.zeros(2, 3), torch.zeros(7)
+    assert exercises._short(six) == f"{six.tolist()}".replace("0.0", "0")
+    assert exercises._short(seven) == "a tensor of shape (7,)"
+
+
+def test_the_networks_of_exercise_1_4_do_what_their_labels_say(generator):
+    networks = {network.label: network for (network,) in chapter_1._leak_instances()}
+    plain, skipping = networks["the stack A"], networks["a stack A whose pixel 33 adds its input"]
+    x = torch.randn(1, 1, 5, 5, dtype=torch.float64, generator=generator)
+    added = torch.zeros_like(x)
+    added[..., 2, 2] = x[..., 2, 2]
+    assert torch.allclose(skipping(x), plain(x) + added, rtol=0, atol=1e-12)
+    dead = networks["a ReLU before the stack A"]
+    assert torch.equal(dead(x), plain((x - 0.5).clamp_min(0)))
 
 
 def test_an_unknown_exercise_is_refused():
@@ -243,6 +290,20 @@ def test_no_single_pixel_is_enough_to_find_every_leak():
     """Whoever looks at one pixel, or along the diagonal, misses a leak of exercise 1.4."""
     diagonal = partial(chapter_1.leaks, pixels=[(i, 6 - i) for i in range(1, 6)])
     assert not feedback("1.4", diagonal)[0]
+
+
+def test_the_densities_of_exercise_5_9_are_what_their_labels_say():
+    """A logistic law with mean 1.2 has variance pi^2 / 3."""
+    x = torch.linspace(-60, 60, 24_001, dtype=torch.float64)
+    for (log_density, _, _), mean, variance in (
+        (chapter_5.NATS_INSTANCES[0], 1.2, math.pi**2 / 3),
+        (chapter_5.NATS_INSTANCES[2], -0.4, 4.0),
+    ):
+        density = log_density(x).exp()
+        assert float(torch.trapezoid(density, x)) == pytest.approx(1, abs=1e-9)
+        assert float(torch.trapezoid(density * x, x)) == pytest.approx(mean, abs=1e-9)
+        spread = torch.trapezoid(density * (x - mean) ** 2, x)
+        assert float(spread) == pytest.approx(variance, abs=1e-9)
 
 
 # Chapter 5: judges that look at an answer in more than one way
@@ -273,6 +334,11 @@ def naive_log_slope(z, weights, slopes, shifts):
         ),
         ("5.2", lambda *given: solutions_5.my_log_slope(*given).exp(), "asks for its logarithm"),
         ("5.2", lambda z, w, a, b: solutions_5.my_log_slope(z, w, a, b) + 1, "is not right"),
+        (
+            "5.2",
+            lambda z, w, a, b: solutions_5.my_log_slope(z, w, a, b) + 0.5 * (z.abs() > 100),
+            "wrong far away",
+        ),
         ("5.4", lambda y, c, a, b: c + (y - c) * math.nan, "is not a number"),
         (
             "5.4",
@@ -285,6 +351,7 @@ def naive_log_slope(z, weights, slopes, shifts):
         ("5.5", lambda alpha, beta: alpha + beta, "not above 0"),
         ("5.5", lambda alpha, beta: -beta, "not to 0"),
         ("5.5", lambda alpha, beta: (alpha * -beta) ** 0.5 - alpha, "not to 0"),
+        ("5.5", lambda alpha, beta: 1.5, "radius 1.5 are sent to distance 0.9 from the centre"),
         ("5.5", lambda alpha, beta: 1 / 0, "raised ZeroDivisionError"),
     ],
 )
@@ -308,6 +375,8 @@ def test_the_example_next_to_a_number_is_no_bijection_and_feedback_does_not_solv
         ("2.3", lambda *laws: 1.0, "1 is not right for [1, -2]"),
         ("2.4", [[5**0.5, 5**0.5], [0.0, 5**0.5]], "the wrong way round"),
         ("2.4", [[2.236, 0.0], [2.236, 2.236]], "Close."),
+        ("2.4", [[2.236, 0.0], [2.236, 2.3]], "is not S times its transpose"),
+        ("2.4", [[2.236, 2.236], [0.0, 2.3]], "is not S times its transpose"),
         ("2.4", [[5.0, 5.0], [5.0, 10.0]], "the covariance itself"),
         ("2.4", [[1.0, 2.0], [3.0, 1.0]], "not lower triangular"),
         ("2.4", [[5**0.5, 0.0], [5**0.5, -(5**0.5)]], "Which signs"),
@@ -511,6 +580,14 @@ def test_the_judge_of_resampling_counts_in_standard_errors():
     states = torch.tensor([[0, 1, 2], [1, 1, 1]]).repeat(100, 1)
     z = chapter_4._z_in_rows(torch.zeros(200, dtype=torch.long), states, log_weights)
     assert z == pytest.approx((100 - 100 / 8) / math.sqrt(100 / 8 * 7 / 8), abs=1e-9)
+
+
+def test_the_law_of_the_kept_is_judged_in_standard_errors():
+    """The last state comes 10 times in 100 in place of 20 times: the standard error is 4."""
+    states = torch.tensor([[0, 1, 2]]).repeat(100, 1)
+    indices = torch.tensor([0] * 20 + [1] * 70 + [2] * 10)
+    law = torch.tensor([0.2, 0.6, 0.2], dtype=torch.float64)
+    assert chapter_4._z_of_kept(indices, states, law) == pytest.approx(10 / 4, abs=1e-6)
 
 
 @pytest.mark.parametrize("number", ["3.4", "3.5", "3.7", "4.6", "4.7"])
@@ -875,6 +952,7 @@ def conserved(p, q, m):
         ("6.6", lambda d, g, a, b: d**2 / a - g**2 / b, "do not balance"),
         ("6.6", lambda d, g, a, b: 7, "A constant is conserved by every rule"),
         ("6.6", lambda d, g, a, b: a + b, "A constant is conserved by every rule"),
+        ("6.6", lambda d, g, a, b: 1e9 + d, "A constant is conserved by every rule"),
         ("6.6", lambda d, g, a, b: d**4 + g**4, "from d = 1.0, g = 0.5, your quantity goes from"),
         (
             "6.6",
@@ -885,6 +963,11 @@ def conserved(p, q, m):
         ("6.6", lambda d, g, a, b: "half", "Return one number"),
         ("6.6", lambda d, g, a, b: g / d, "raised ZeroDivisionError for d = 0, g = 1"),
         ("6.6", lambda d, g, a, b: math.nan, "is not a number, or infinite, for d = 1"),
+        (
+            "6.6",
+            lambda d, g, a, b: None if a != b else d,
+            "g = 0.5 and the rates 0.3, 1.2. Is a return",
+        ),
     ],
 )
 def test_judges_of_chapter_6_say_where_an_answer_fails(number, answer, advice):
@@ -913,6 +996,7 @@ def test_judges_of_chapter_6_say_where_an_answer_fails(number, answer, advice):
         ("6.6", lambda d, g, a, b: -3 * (b * d**2 + a * g**2 + a * b * d * g) ** 0.5),
         ("6.6", lambda d, g, a, b: torch.tensor(math.log(d**2 / a + g**2 / b + d * g))),
         ("6.6", lambda d, g, a, b: g**2 * a + d * b * (d + a * g)),
+        ("6.6", lambda d, g, a, b: 1e-9 * (g**2 * a + d * b * (d + a * g))),
     ],
 )
 def test_right_answers_to_chapter_6_by_unusual_routes(number, answer):

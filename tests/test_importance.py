@@ -994,6 +994,16 @@ def uniform(states, total=1.0):
     return DiscreteWorld(law, law)
 
 
+@pytest.mark.parametrize("ratio", [1 / 16, 4.0])
+def test_scales_at_the_ends_of_what_is_allowed_are_allowed(ratio):
+    posterior = NormalWorld(1.5, 0.5, 1.0, 1.0).posterior
+    world = NormalWorld(1.5, 0.5, float(posterior.loc), ratio * float(posterior.scale))
+    assert 0 < world.total_variation(2) < 1
+    outside = math.nextafter(world.scale, math.inf if ratio > 1 else 0)
+    with pytest.raises(ValueError, match="from 1/16 to 4 times"):
+        NormalWorld(1.5, 0.5, float(posterior.loc), outside).total_variation(2)
+
+
 BAD = {
     "needed at least one log-weight along axis -1, got shape (3, 0)": (
         lambda: log_mean_exp(torch.zeros(3, 0))

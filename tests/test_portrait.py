@@ -251,6 +251,14 @@ def test_norms_that_only_grow_or_only_shrink_are_seen_from_0(html_of):
         assert ticks[end] == 0
 
 
+def test_a_rule_that_is_home_at_once_does_not_stretch_the_scale(html_of):
+    """Its first step leaves 0.63 of the norm, its second one nothing, whose logarithm is none."""
+    home = {"shown": ("gradient penalty",), "learning_rate": 1, "penalty": 2, "steps": 5}
+    picture = by_class(parsed(html_of(**home, start=(1, 0.5))), "portrait-norms")[0]
+    ticks = [t.text.replace("−", "-") for t in by_class(picture, "tick")]
+    assert ticks == ["-0.2", "-0.15", "-0.1", "-0.05", "0"]
+
+
 def test_words_stand_within_their_pictures(html_of):
     tree = parsed(html_of(shown=OFFERED))
     for name, (width, height) in (
@@ -328,6 +336,7 @@ def test_numbers_at_the_norms_keep_the_order_of_their_lines(html_of):
         (-3, 0, [-3, -2, -1, 0, 1]),
         (0, 18, [0, 5, 10, 15, 20]),
         (0, 40, [0, 10, 20, 30, 40]),
+        (-3 - 1e-12, 0, [-3, -2, -1, 0, 1]),
     ],
 )
 def test_scales_have_the_smallest_round_unit_that_reaches(low, high, ticks):
@@ -376,6 +385,7 @@ def test_penalty_has_a_control_where_a_rule_uses_it(html_of):
 
     assert slider() == ("penalty (rules 7, 8, 9)", True)
     assert slider(shown=("consensus",)) == ("penalty (rules 7, 8, 9)", False)
+    assert slider(rules=OFFERED[:8]) == ("penalty (rules 7, 8)", True)
     assert slider(rules=OFFERED[:7]) == ("penalty (rule 7)", True)
     assert slider(rules=OFFERED[:6]) == []
     assert set(PENALISED) == {name for name in RULES if "penalty" in name or name == "consensus"}

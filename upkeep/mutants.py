@@ -8,10 +8,10 @@
 Every mutation of a helper changes one token and is tried against the tests of its module alone,
 with a time limit: first, in place, those of functions, then all others, each from a file of its
 own. Outcomes are kept in _build/upkeep/ after each trial, so a run that is stopped goes on where
-it was; they hold until the helper changes, or its tests when they say survived. At the end, or
-with --count, all that is known goes to upkeep/mutants.json: counts, a letter for each mutation,
-and the survivors. A clone goes on from there. A survivor is a fault of the tests, unless
-upkeep/equivalents.toml says why the program does the same with it.
+it was; they hold until the function (or other statement of the helper) changes, or its tests when
+they say survived. At the end, or with --count, all that is known goes to upkeep/mutants.json:
+counts, a letter for each mutation, and the survivors. A clone goes on from there. A survivor is a
+fault of the tests, unless upkeep/equivalents.toml says why the program does the same with it.
 """
 
 import argparse
@@ -112,24 +112,31 @@ def lines_with_reasons(root: Path = ROOT) -> set[tuple[str, int]]:
     }
 
 
-def rows_of(module: str) -> list[dict]:
-    """A row for each mutation of a module, with the key of its outcome."""
-    source = (ROOT / module).read_text("utf8")
-    name = outcomes.digest(source)
-    return [
-        {"key": f"{name} {one.operator} {one.occurrence}", **asdict(one)}
-        for one in mutations.mutations(module, source)
-    ]
+def rows_of(module: str, source: str) -> list[dict]:
+    """A row for each mutation of a module, with the key of its outcome.
+
+    The key tells the statement of the module in which it stands, a function's definition or the
+    like, and which of the operator's places in it: an outcome holds while the statement does.
+    """
+    rows, places = [], Counter()
+    texts = mutations.statements(source)
+    for one in mutations.mutations(module, source):
+        statement = outcomes.digest(module, texts[one.line])
+        place = statement, one.operator
+        key = f"{statement} {one.operator} {places[place]}"
+        places[place] += 1
+        rows.append({"key": key, "statement": statement, **asdict(one)})
+    return rows
 
 
 def stored(every: Mapping[str, list[dict]]) -> list[dict]:
-    """Outcomes that came with the book, of modules that are as they were then."""
+    """Outcomes that came with the book."""
     found = json.loads((ROOT / RESULTS).read_text("utf8"))["mutations"]
-    counts = {row["module"]: row for row in found["modules"]}
+    words = {row["module"]: row["outcomes"] for row in found["modules"]}
     return [
         row
         for module, rows in every.items()
-        for row in outcomes.read(rows, counts.get(module, {}), found["survivors"])
+        for row in outcomes.read(rows, words.get(module, {}), found["survivors"])
     ]
 
 
@@ -217,7 +224,7 @@ def with_lines(row: dict) -> dict:
 def counted(every: Mapping[str, list[dict]], known: Mapping[str, dict]) -> dict:
     """Counts and outcomes by module; and the survivors, with a reason where there is one."""
     reasons, survivors, modules = equivalents(), [], []
-    names = ("module", "line", "operator", "occurrence", "old", "new", "verdict")
+    names = ("key", "module", "line", "operator", "old", "new", "verdict")
     for module, rows in every.items():
         own = [known[row["key"]] for row in rows if row["key"] in known]
         verdicts = Counter(row["verdict"] for row in own)
@@ -232,7 +239,7 @@ def counted(every: Mapping[str, list[dict]], known: Mapping[str, dict]) -> dict:
         counts = {"module": module, "mutations": len(rows), "tried": len(own)}
         counts |= {"caught": verdicts["caught"], "too_long": verdicts["too long"]}
         counts |= {"equivalent": equal, "survived": len(left) - equal}
-        modules.append(counts | outcomes.spelled(rows, known))
+        modules.append(counts | {"outcomes": outcomes.spelled(rows, known)})
     return {"modules": modules, "survivors": survivors}
 
 
@@ -242,7 +249,7 @@ def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--wrong-versions", action="store_true", help="the catalogue alone")
     parser.add_argument("--mutations", action="store_true", help="the mutations alone")
     parser.add_argument("--sample", type=int, help="so many of each module; all if left out")
-    parser.add_argument("--module", help="only modules with this in their path")
+    parser.add_argument("--module", nargs="+", default=[""], help="only modules with such a path")
     parser.add_argument("--count", action="store_true", help="try nothing, count what was tried")
     parser.add_argument(
         "--survivors", action="store_true", help="try once more what survived without a reason"
@@ -262,8 +269,9 @@ def main() -> None:
         wrong += [f"{row['claim']} {row['says']}: {row['verdict']}" for row in missed]
         print(f"{len(found) - len(missed)} of {len(found)} wrong versions caught")
     if both or arguments.mutations:
-        every = {module: rows_of(module) for module in mutations.helpers(ROOT)}
-        asked = {m: rows for m, rows in every.items() if (arguments.module or "") in m}
+        helpers = mutations.helpers(ROOT)
+        every = {m: rows_of(m, (ROOT / m).read_text("utf8")) for m in helpers}
+        asked = {m: rows for m, rows in every.items() if any(x in m for x in arguments.module)}
         log = Log(ROOT / LOG, stored(every))
         if not arguments.count:
             samples = (mutations.sample(rows, arguments.sample) for rows in asked.values())

@@ -92,6 +92,16 @@ def annotated(source: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     ]
 
 
+def statements(source: str) -> dict[int, str]:
+    """For each line the text of the statement of the module to which it belongs."""
+    lines, found = source.splitlines(), {}
+    for node in ast.parse(source).body:
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+        text = "\n".join(lines[first - 1 : node.end_lineno])
+        found |= dict.fromkeys(range(first, node.end_lineno + 1), text)
+    return found
+
+
 def sample(found: list, number: int | None) -> list:
     """So many of a module's mutations, the same ones in every run; all if there is no number."""
     if number is None or number >= len(found):

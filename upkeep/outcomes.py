@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 LETTERS = {"caught": "c", "too long": "l", "survived": "s", "no result": "n"}
 UNTRIED = "."
-WIDTH = 90  # letters in a line
 
 
 def digest(*texts: str) -> str:
@@ -34,32 +33,34 @@ class Log:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def spelled(rows: list[dict], known: Mapping[str, dict]) -> dict[str, object]:
-    """A letter for each mutation of a module, in lines, and what tells whose letters they are."""
-    keys = [row["key"] for row in rows]
-    text = "".join(LETTERS[known[key]["verdict"]] if key in known else UNTRIED for key in keys)
-    lines = [text[start : start + WIDTH] for start in range(0, len(text), WIDTH)]
-    return {"mutations_are": digest(*keys), "outcomes": lines}
+def spelled(rows: Iterable[dict], known: Mapping[str, dict]) -> dict[str, str]:
+    """A letter for each mutation, by the statements in which they stand."""
+    words: dict[str, str] = {}
+    for row in rows:
+        key, statement = row["key"], row["statement"]
+        letter = LETTERS[known[key]["verdict"]] if key in known else UNTRIED
+        words[statement] = words.get(statement, "") + letter
+    return {statement: word for statement, word in words.items() if set(word) != {UNTRIED}}
 
 
-def read(rows: list[dict], counts: Mapping, survivors: Iterable[dict]) -> list[dict]:
-    """Rows with the verdicts that were spelled; none if the module has other mutations by now.
+def read(
+    rows: Iterable[dict], words: Mapping[str, str], survivors: Iterable[dict]
+) -> Iterator[dict]:
+    """Rows with the verdicts that were spelled, of statements that are as they were.
 
     Args:
-        rows: All mutations of a module, with their keys.
-        counts: What is stored of the module.
-        survivors: What is stored of those that no test noticed, with the lines they change.
+        rows: All mutations of a module, with their keys and statements.
+        words: What was spelled.
+        survivors: Those that no test noticed, with the lines they change.
     """
-    if counts.get("mutations_are") != digest(*(row["key"] for row in rows)):
-        return []
     verdicts = {letter: verdict for verdict, letter in LETTERS.items()}
-    lines = {
-        (row["operator"], row["occurrence"]): {"old": row["old"], "new": row["new"]}
-        for row in survivors
-        if row["module"] == counts["module"]
-    }
-    return [
-        row | {"verdict": verdicts[letter]} | lines.get((row["operator"], row["occurrence"]), {})
-        for row, letter in zip(rows, "".join(counts["outcomes"]), strict=True)
-        if letter != UNTRIED
-    ]
+    lines = {row["key"]: {"old": row["old"], "new": row["new"]} for row in survivors}
+    statements: dict[str, list[dict]] = {}
+    for row in rows:
+        statements.setdefault(row["statement"], []).append(row)
+    for statement, own in statements.items():
+        word = words.get(statement, "")
+        if len(word) == len(own):  # else a later cosmic-ray makes others
+            for row, letter in zip(own, word, strict=True):
+                if letter != UNTRIED:
+                    yield row | {"verdict": verdicts[letter]} | lines.get(row["key"], {})

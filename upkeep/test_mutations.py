@@ -189,14 +189,14 @@ def test_outcomes_are_found_again(tmp_path):
 
 
 def rows_of_a_module(number: int) -> list[dict]:
-    """So many mutations of m.py, each of a line of its own."""
+    """So many mutations of m.py, in statements of ten each."""
     row = {"module": "m.py", "operator": "o"}
-    return [row | {"key": f"k{n}", "occurrence": n, "line": n} for n in range(number)]
+    return [row | {"key": f"k{n}", "statement": f"s{n // 10}", "line": n} for n in range(number)]
 
 
 def known(rows: list[dict], verdicts: list[str]) -> dict[str, dict]:
     """Outcomes by key; of what was not noticed with the lines that change."""
-    changed = [{"old": "x", "new": f"y{row['occurrence']}"} for row in rows]
+    changed = [{"old": "x", "new": f"y{row['line']}"} for row in rows]
     pairs = zip(rows, verdicts, changed, strict=False)
     return {
         row["key"]: row | {"verdict": verdict} | ({} if verdict in CAUGHT else lines)
@@ -213,26 +213,47 @@ def test_survivors_count_unless_there_is_a_reason(monkeypatch):
     (counts,) = result["modules"]
     names = ("mutations", "caught", "too_long", "equivalent", "survived", "tried")
     assert [counts[name] for name in names] == [9, 1, 1, 1, 1, 4]
-    assert counts["outcomes"] == ["cssl....."]
+    assert counts["outcomes"] == {"s0": "cssl....."}
 
 
 def test_what_is_stored_is_known_in_every_clone():
-    rows = rows_of_a_module(200)
-    found = known(rows, ["caught", "survived", "too long", "no result"] * 40)
+    rows = rows_of_a_module(45)
+    found = known(rows[:35], ["caught", "survived", "too long", "no result"] * 10)
     result = mutants.counted({"m.py": rows}, found)
     (counts,) = result["modules"]
-    assert {len(line) for line in counts["outcomes"]} == {90, 20}
-    again = outcomes.read(rows, counts, result["survivors"])
+    assert list(counts["outcomes"]) == ["s0", "s1", "s2", "s3"]
+    again = outcomes.read(rows, counts["outcomes"], result["survivors"])
     assert {row["key"]: row for row in again} == found
 
 
 def test_what_is_stored_of_other_mutations_is_forgotten():
-    rows = rows_of_a_module(5)
-    (counts,) = mutants.counted({"m.py": rows}, known(rows, ["caught"] * 5))["modules"]
-    assert len(outcomes.read(rows, counts, [])) == 5
-    changed = [row | {"key": "another " + row["key"]} for row in rows]
-    assert outcomes.read(changed, counts, []) == outcomes.read(rows[:4], counts, []) == []
-    assert outcomes.read(rows, {"module": "m.py"}, []) == []  # stored before letters were
+    rows = rows_of_a_module(20)
+    (counts,) = mutants.counted({"m.py": rows}, known(rows, ["caught"] * 20))["modules"]
+    assert len(list(outcomes.read(rows, counts["outcomes"], []))) == 20
+    changed = [row | {"statement": row["statement"].replace("s0", "new")} for row in rows]
+    assert [row["key"] for row in outcomes.read(changed, counts["outcomes"], [])] == [
+        f"k{n}" for n in range(10, 20)
+    ]
+    assert len(list(outcomes.read(rows[1:], counts["outcomes"], []))) == 10
+    assert list(outcomes.read(rows, {}, [])) == []
+
+
+def test_an_outcome_holds_while_its_function_does():
+    def keys(source: str) -> list[str]:
+        return [row["key"] for row in mutants.rows_of("helper.py", source)]
+
+    before, after = keys(HELPER), keys(HELPER.replace("x - y", "x - y - 0"))
+    assert len(set(before)) == len(before)
+    kept = set(before) & set(after)
+    lines = {row["line"] for row in mutants.rows_of("helper.py", HELPER) if row["key"] in kept}
+    first = HELPER.split("\n").index("def closure(x):") + 1
+    assert lines and lines.isdisjoint(range(first, first + 4))
+    assert keys("import math\n" + HELPER) == before
+    assert not set(keys(HELPER)) & {row["key"] for row in mutants.rows_of("other.py", HELPER)}
+
+
+def test_a_decorator_belongs_to_its_function():
+    assert mutations.statements("@cache\ndef f():\n    return 1\n")[1].startswith("@cache\ndef f")
 
 
 def test_reasons_are_of_lines_that_stand_there():

@@ -192,7 +192,7 @@ def radial_inverse(
     s = offset.norm(dim=-1, keepdim=True)
     b = s - alpha - beta
     r = (b + sign * (b * b + 4 * (alpha * s if product is None else product)).sqrt()) / 2
-    return centre + torch.where(s > 0, scale(r, s.clamp_min(1e-300)), 0) * offset
+    return centre + scale(r, s.clamp_min(1e-300)) * offset  # the centre itself has r = 0
 
 
 def _judge_radial_inverse(answer: Callable) -> str | None:

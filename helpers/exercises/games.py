@@ -280,10 +280,9 @@ WRONG_STEPS = {
         lambda rate, factor: math.ceil(rate * _needed_steps(rate, factor)),
         lambda rate, factor: rate * _needed_steps(rate, factor),
     ],
-    "At your step the factor is not reached yet: you rounded down.": [
-        lambda rate, factor: math.floor(_needed_steps(rate, factor)),
-        lambda rate, factor: steps_until(rate, factor) - 1,
-    ],
+    "At your step the factor is not reached yet: you rounded down.": (
+        lambda rate, factor: math.floor(_needed_steps(rate, factor))
+    ),
     "You rounded to the nearest whole number. Some of your steps come before the factor is "
     "reached.": (lambda rate, factor: round(_needed_steps(rate, factor))),
     "Give a whole number: a step, not a moment between two.": _needed_steps,
@@ -305,18 +304,6 @@ WRONG_STEPS = {
     "You took no logarithm of the factor.": (
         lambda rate, factor: math.ceil(2 * factor / math.log1p(rate * rate))
     ),
-    _ROUNDED: [
-        lambda rate, factor: math.ceil(_needed_steps(rate, factor)),
-        lambda rate, factor: math.floor(_needed_steps(rate, factor)) + 1,
-        lambda rate, factor: math.ceil(math.log(factor) / math.log(math.hypot(1, rate))),
-        lambda rate, factor: math.ceil(2 * math.log(factor) / math.log(1 + rate**2)),
-    ],
-    _EARLY: lambda rate, factor: math.ceil(_needed_steps(rate, factor) - 1e-3),
-    _NAIVE: [
-        lambda rate, factor: math.ceil(2 * math.log(factor) / math.log(1 + rate**2) - 1e-9),
-        lambda rate, factor: math.ceil(math.log(factor) / math.log(math.hypot(1, rate)) - 1e-9),
-        lambda rate, factor: math.ceil(math.log(factor**2) / math.log1p(rate**2) - 1e-9),
-    ],
 }
 
 
@@ -375,10 +362,9 @@ EXERCISES["6.4"] = Exercise(
             ],
             "Right for slow generators only. For which of g's rates is the determinant too large, "
             "whatever d's rate?": [
-                lambda b, c: 4 / (2 * c - b) if b != 2 * c else math.inf,
-                lambda b, c: max(4 / (2 * c - b), 0.0) if b != 2 * c else 0.0,
-                lambda b, c: 4 / abs(2 * c - b) if b != 2 * c else 0.0,
-                lambda b, c: 4 / (2 * c - b) if b < 2 * c else 0.0,
+                lambda b, c: 4 / (2 * c - b),
+                lambda b, c: max(4 / (2 * c - b), 0.0),
+                lambda b, c: 4 / abs(2 * c - b),
                 lambda b, c: 4 / (2 * c - b) if b <= c else 0.0,
             ],
             "You asked the determinant alone to lie between -1 and 1. An eigenvalue reaches -1 "
