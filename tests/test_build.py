@@ -21,6 +21,8 @@ from build import publish, recover
 from line_by_line import GITHUB, ledger
 from nbformat import v4
 
+from tests.kept import Kept
+
 ROOT = Path(__file__).resolve().parent.parent
 MACHINERY = ("_config.yml", "tools", "book/_ext", "book/_templates", "book/_static")
 BOOTSTRAP = """BOOK = "https://example.org/old"
@@ -138,6 +140,7 @@ def run_nbval(root: Path, expect: int) -> None:
 
 def test_what_nbval_executed_is_not_executed_again_for_the_site(small_book):
     path = small_book / "book/one.ipynb"
+    before = notebooks.seconds_of(small_book, path)
     nbformat.write(chapter(SHOWN), path)
     run_nbval(small_book, expect=0)
     values = notebooks.bootstrap_values(small_book)
@@ -147,7 +150,12 @@ def test_what_nbval_executed_is_not_executed_again_for_the_site(small_book):
     assert len(found.cells[-1].outputs) == 4
     assert "executed" not in run_build(small_book, expect=0)
     assert "three" in page(small_book, "one")
-    assert notebooks.seconds_of(small_book, path) > 0
+    assert notebooks.seconds_of(small_book, path) not in (None, before)
+
+
+def test_these_tests_keep_what_they_execute(pytestconfig):
+    plugins = pytestconfig.pluginmanager.get_plugins()
+    assert [plugin.root for plugin in plugins if isinstance(plugin, Kept)] == [ROOT]
 
 
 def test_of_a_chapter_that_nbval_refuses_nothing_is_kept(small_book):

@@ -4,7 +4,7 @@ import math
 import re
 from collections import Counter
 from functools import partial
-from itertools import combinations, permutations
+from itertools import combinations, permutations, product
 
 import numpy as np
 import pytest
@@ -588,6 +588,21 @@ def test_the_law_of_the_kept_is_judged_in_standard_errors():
     indices = torch.tensor([0] * 20 + [1] * 70 + [2] * 10)
     law = torch.tensor([0.2, 0.6, 0.2], dtype=torch.float64)
     assert chapter_4._z_of_kept(indices, states, law) == pytest.approx(10 / 4, abs=1e-6)
+
+
+def test_one_chance_for_all_is_seen_whatever_is_kept_of_each_kind():
+    """Each row occurs twice and keeps its particle: the last one of row 0, else the first."""
+    states = torch.tensor(list(product(range(3), repeat=3))).repeat(2, 1)
+    indices = 2 * (states.sum(1) == 0).long()
+    weights = torch.zeros(54, 3, dtype=torch.float64)
+    another = torch.ones(54)  # for another seed
+
+    def is_one_chance(kept):
+        return chapter_4._one_chance_for_all(lambda lw, g: another, kept, states, weights)
+
+    assert is_one_chance(indices)
+    indices[0] = 1  # now two rows alike keep different particles
+    assert not is_one_chance(indices)
 
 
 @pytest.mark.parametrize("number", ["3.4", "3.5", "3.7", "4.6", "4.7"])
